@@ -1,4 +1,4 @@
-"""Handwritten-looking digits that the package draws itself: a data set shaped like MNIST that needs no download.
+"""Handwritten-looking digits that the package draws itself: a data set like MNIST that needs no download.
 
 A digit is a few pen strokes through control points in a unit box. Each image takes one way of writing its
 digit and does to it what a hand does: the control points wander, the whole shape bends, leans and turns, is
@@ -27,8 +27,8 @@ SIZE = 28  # pixels along each side of an image
 BLOCK = 200  # images drawn together: few enough to stay in the processor's cache, a multiple of ten
 SPECKS = 72  # points of ink along the strokes of one digit
 
-# Every way of writing every digit: strokes with ";" between them, each "~" for a smooth curve or "-" for straight
-# lines, then its control points x,y in hundredths of the unit box, x to the right and y down.
+# Every way of writing every digit: strokes with ";" between them, each "~" for a smooth curve or "-" for
+# straight lines, then its control points x,y in hundredths of the unit box, x to the right and y down.
 GLYPHS: dict[int, tuple[str, ...]] = {
     0: (
         "~ 52,0 20,12 4,45 14,83 48,100 84,84 96,50 82,14 50,0",
@@ -87,7 +87,7 @@ class Templates(NamedTuple):
     """Every way of writing a digit, one row each, padded to the same number K of control points."""
 
     first: npt.NDArray[np.int64]  # (10,) row of each digit's first way
-    count: npt.NDArray[np.int64]  # (10,) how many ways each digit has
+    ways: npt.NDArray[np.int64]  # (10,) how many ways each digit has
     controls: Floats  # (ways, K, 2) control points
     weights: Floats  # (ways, SPECKS, K) specks as mixtures of control points
     inked: Floats  # (ways, SPECKS - 1) 1 where the pen is down between two specks, 0 where it jumps
@@ -96,17 +96,19 @@ class Templates(NamedTuple):
 def digits(n: int = 60_000, train: bool = True, seed: int = 0, hard: float = 1.2) -> tuple[Bytes, Bytes]:
     """Draw `n` digits: images, uint8 (n, 28, 28), white (255) on black (0), and labels, uint8 (n,), 0 to 9.
 
-    `hard` scales how much the hand varies; at 1.2 the set is about as hard to learn as MNIST. Sets of more than
-    one block are kept in `cache_dir()`, and drawn again if what lies there is damaged or was drawn otherwise.
+    `hard` scales how much the hand varies; at 1.2 the set is about as hard to learn as MNIST. Sets of more
+    than one block are kept in `cache_dir()`, and drawn again if damaged or if this file draws otherwise now.
     Raises ValueError for a negative `n`, a seed outside 0 to 2**64 - 1, and a `hard` below 0 or not finite.
 
     >>> images, labels = digits(100)
     >>> images.shape, images.dtype, labels[:6].tolist()
-    ((100, 28, 28), dtype('uint8'), [0, 0, 0, 0, 0, 0])
+    ((100, 28, 28), dtype('uint8'), [8, 4, 6, 0, 2, 2])
     """
     n, seed, hard = operator.index(n), operator.index(seed), float(hard)
     if n < 0 or not 0 <= seed < 2**64 or not 0 <= hard < math.inf:
-        raise ValueError(f"need n >= 0, 0 <= seed < 2**64, finite hard >= 0; got n={n}, seed={seed}, hard={hard}")
+        raise ValueError(
+            f"need n >= 0, 0 <= seed < 2**64, finite hard >= 0; got n={n}, seed={seed}, hard={hard}"
+        )
     split = "train" if train else "test"
     first = _block(seed, train, 0, hard)
     if n <= BLOCK:
@@ -119,7 +121,7 @@ def digits(n: int = 60_000, train: bool = True, seed: int = 0, hard: float = 1.2
             return images, labels
     blocks = [first, *(_block(seed, train, b, hard) for b in range(1, -(-n // BLOCK)))]
     images, labels = (np.concatenate(part)[:n] for part in zip(*blocks, strict=True))
-    with contextlib.suppress(OSError), replacing(path) as file:  # a cache that cannot be written costs time only
+    with contextlib.suppress(OSError), replacing(path) as file:  # without a cache it only takes longer
         np.savez(file, images=images, labels=labels)
     return images, labels
 
@@ -137,9 +139,9 @@ def _block(seed: int, train: bool, block: int, hard: float) -> tuple[Bytes, Byte
 
 
 def _write(labels: npt.NDArray[np.int64], rng: np.random.Generator, hard: float) -> tuple[Floats, Floats]:
-    """Choose a way of writing each digit and let its control points wander: specks (n, SPECKS, 2), pen down."""
+    """Choose a way of writing each digit and let its control points wander: specks (n, SPECKS, 2), inked."""
     table = _templates()
-    way = table.first[labels] + (rng.random(len(labels)) * table.count[labels]).astype(np.int64)
+    way = table.first[labels] + (rng.random(len(labels)) * table.ways[labels]).astype(np.int64)
     controls = table.controls[way] - 0.5
     controls += 0.037 * hard * rng.standard_normal(controls.shape)
     return table.weights[way] @ controls, table.inked[way]
@@ -153,12 +155,15 @@ def _bend(path: Floats, rng: np.random.Generator, hard: float, waves: int = 3) -
     frequency = rng.uniform(2, 6, shape)
     x, y = path[..., :1, None], path[..., 1:, None]
     along = x * (frequency * np.cos(angle)) + y * (frequency * np.sin(angle))
-    return path + (height * np.sin(along + phase)).sum(axis=-1)
+    shift: Floats = (height * np.sin(along + phase)).sum(axis=-1)
+    return path + shift
 
 
 def _lean(path: Floats, rng: np.random.Generator, hard: float) -> Floats:
     """Make each digit narrower or wider, slant it (most hands lean to the right) and turn it a little."""
-    turn, slant, width = hard * rng.standard_normal((3, len(path), 1)) * np.array([0.125, 0.21, 0.2])[:, None, None]
+    turn, slant, width = (
+        hard * rng.standard_normal((3, len(path), 1)) * np.array([0.125, 0.21, 0.2])[:, None, None]
+    )
     x = 0.78 * np.exp(width) * path[..., 0] + (slant - 0.18) * path[..., 1]
     y = path[..., 1]
     cos, sin = np.cos(turn), np.sin(turn)
@@ -166,7 +171,7 @@ def _lean(path: Floats, rng: np.random.Generator, hard: float) -> Floats:
 
 
 def _place(path: Floats, inked: Floats, rng: np.random.Generator, hard: float) -> tuple[Floats, Floats]:
-    """Scale to MNIST's box of about 20 pixels and put the centre of ink near the middle: specks in pixels, ink."""
+    """Scale to MNIST's box of about 20 pixels, the centre of ink near the middle: specks in pixels, ink."""
     extent = np.ptp(path, axis=1).max(axis=-1)
     path = path * (rng.uniform(15.5, 19.5, len(path)) / extent)[:, None, None]
     ink = np.linalg.norm(np.diff(path, axis=1), axis=-1) * inked
@@ -179,8 +184,8 @@ def _place(path: Floats, inked: Floats, rng: np.random.Generator, hard: float) -
 def _paint(specks: Floats, ink: Floats, rng: np.random.Generator) -> Floats:
     """Press a round Gaussian pen on the paper at every speck; along a straight stroke the ink adds up to 1.
 
-    A round Gaussian is the product of one over the rows and one over the columns, so all the specks of an image
-    together are one matrix product.
+    A round Gaussian is the product of one over the rows and one over the columns, so all the specks of an
+    image together are one matrix product.
     """
     pen = np.clip(rng.normal(0.9, 0.2, (len(ink), 1, 1)), 0.6, 1.4)
     pixels = np.arange(SIZE)[:, None]
@@ -195,7 +200,8 @@ def _scan(paper: Floats, rng: np.random.Generator, hard: float) -> Bytes:
     gain, white = rng.uniform([[1.4], [0.94]], [[2.4], [1.0]], (2, len(paper)))[..., None, None]
     grey = np.clip(paper * gain - 0.18, 0, white)
     grey += (grey > 0.02) * rng.standard_normal(grey.shape) * 0.03 * hard
-    return (np.clip(grey, 0, 1) * 255 + 0.5).astype(np.uint8)
+    image: Bytes = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    return image
 
 
 class Stroke:
@@ -219,7 +225,12 @@ class Stroke:
         f = t - i
         taps = [0 * f, 1 - f, f, 0 * f]
         if self.smooth:
-            taps = [-f / 2 + f**2 - f**3 / 2, 1 - 2.5 * f**2 + 1.5 * f**3, f / 2 + 2 * f**2 - 1.5 * f**3, (f**3 - f**2) / 2]
+            taps = [
+                -f / 2 + f**2 - f**3 / 2,
+                1 - 2.5 * f**2 + 1.5 * f**3,
+                f / 2 + 2 * f**2 - 1.5 * f**3,
+                (f**3 - f**2) / 2,
+            ]
         weights = np.zeros((len(t), len(self.points)))
         for offset, tap in zip((-1, 0, 1, 2), taps, strict=True):
             np.add.at(weights, (np.arange(len(t)), np.clip(i + offset, 0, len(self.points) - 1)), tap)
@@ -237,7 +248,7 @@ def _templates() -> Templates:
     inked = np.ones((len(ways), SPECKS))
     for row, way in enumerate(ways):
         length = np.cumsum([0.0] + [stroke.length[-1] for stroke in way])
-        ends = np.rint(SPECKS * length / length[-1]).astype(int)  # a stroke's share of specks is that of its length
+        ends = np.rint(SPECKS * length / length[-1]).astype(int)  # specks are shared out by length
         k = 0
         for stroke, start, end in zip(way, ends[:-1], ends[1:], strict=True):
             here = slice(k, k + len(stroke.points))

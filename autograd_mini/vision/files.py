@@ -1,4 +1,4 @@
-"""Where data is kept between runs, how it gets there whole, and how an .npz file is read without trusting it."""
+"""Where data is kept between runs, how it gets there whole, and how to read an .npz without trusting it."""
 
 import contextlib
 import math
@@ -17,13 +17,13 @@ from .idx import DataError, check_kind, read_at_most
 
 
 def cache_dir() -> Path:
-    """The folder for what can be had again: $AUTOGRAD_MINI_CACHE, or the platform's cache folder for this user.
+    """The folder for what can be had again: $AUTOGRAD_MINI_CACHE, or in this user's cache folder.
 
-    That is $XDG_CACHE_HOME or ~/.cache on Linux, ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows, and
-    `autograd_mini` in it. The folder need not exist yet.
+    The latter is $XDG_CACHE_HOME or ~/.cache on Linux, ~/Library/Caches on macOS and %LOCALAPPDATA% on
+    Windows, with `autograd_mini` in it. The folder need not exist yet.
     """
     if own := os.environ.get("AUTOGRAD_MINI_CACHE"):
-        return Path(own).expanduser()
+        return Path(os.path.expanduser(own))
     base = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # the XDG specification says to ignore a relative one
         base = os.path.expanduser("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
@@ -32,7 +32,7 @@ def cache_dir() -> Path:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A new file beside `path` to write to, put in its place at the end, or removed if anything goes wrong."""
+    """A new file beside `path` to write to, put in its place at the end, or removed if something fails."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -55,11 +55,13 @@ def read_npz(
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                return [_read_member(archive, name, shape, f"{path}: {name}") for name, shape in shapes.items()]
+                return [
+                    _read_member(archive, name, shape, f"{path}: {name}") for name, shape in shapes.items()
+                ]
         except DataError:
             raise
         except Exception as why:  # zipfile, zlib and NumPy have a dozen kinds of error for a damaged file
-            raise DataError(f"{path}: not a sound .npz file with {', '.join(shapes)} in it ({why!r})") from why
+            raise DataError(f"{path}: not a sound .npz file with {', '.join(shapes)} ({why!r})") from why
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], where: str) -> Any:
