@@ -129,7 +129,8 @@ def digits(n: int = 60_000, train: bool = True, seed: int = 0, hard: float = 1.2
 def _block(seed: int, train: bool, block: int, hard: float) -> tuple[Bytes, Bytes]:
     """Draw one block, its digits shuffled but equally many of each."""
     split = 0 if train else 1
-    rng = np.random.Generator(np.random.Philox(key=[seed, split << 32 | block]))
+    key = np.array([seed, split << 32 | block], dtype=np.uint64)
+    rng = np.random.Generator(np.random.Philox(key=key))
     labels = rng.permutation(np.arange(BLOCK) % 10)
     path, inked = _write(labels, rng, hard)
     path = _bend(path, rng, hard)
