@@ -24,7 +24,7 @@ class Mirrors:
 
     def __init__(self, addresses: Sequence[str], timeout: float, probe: str) -> None:
         try:
-            from pooch import HTTPDownloader  # type: ignore[import-untyped, unused-ignore]
+            from pooch import HTTPDownloader
         except ImportError as why:
             raise ImportError("downloading needs pooch: pip install autograd_mini[vision]") from why
         self.http = HTTPDownloader
@@ -89,7 +89,7 @@ def _in_background(work: Callable[..., Any], *args: Any, **kwargs: Any) -> concu
     def run() -> None:
         try:
             future.set_result(work(*args, **kwargs))
-        except BaseException as why:  # noqa: BLE001 (handed to whoever waits)
+        except BaseException as why:  # handed to whoever waits
             future.set_exception(why)
 
     try:
@@ -103,7 +103,7 @@ def _progress(name: str) -> contextlib.AbstractContextManager[Any]:
     """A bar on a terminal, if tqdm is there."""
     if sys.stderr.isatty():
         with contextlib.suppress(ImportError):
-            from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
+            from tqdm import tqdm
 
             bar: contextlib.AbstractContextManager[Any] = tqdm(total=1, desc=name, unit="B", unit_scale=True)
             return bar

@@ -1,8 +1,10 @@
 """No test of this folder touches the user's files or the network: only a temporary home and loopback."""
 
+import contextlib
+import gc
 import http.server
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class FaultyServer:
     """Serves `files` on loopback under /<fault>/<file>, each fault in its own way; `hits` counts the GETs."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
         self.hits: dict[str, int] = {}
         self.stop = threading.Event()
@@ -41,7 +43,6 @@ class FaultyServer:
                 outer.answer(self, body=True)
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def mirror(self, fault: str) -> str:
@@ -73,10 +74,8 @@ class FaultyServer:
             request.send_header("Content-Length", str(length))
         request.end_headers()
         if body:
-            try:
+            with contextlib.suppress(OSError):  # the client has gone
                 self.send(request, fault, data)
-            except OSError:
-                pass  # the client has gone
 
     def send(self, request: http.server.BaseHTTPRequestHandler, fault: str, data: bytes) -> None:
         if fault == "trunc":
@@ -98,9 +97,12 @@ class FaultyServer:
 
 @pytest.fixture
 def server() -> Iterator[FaultyServer]:
-    files: dict[str, bytes] = {}
-    faulty = FaultyServer(files)
+    before = set(threading.enumerate())
+    faulty = FaultyServer({})
     yield faulty
     faulty.stop.set()
     faulty.server.shutdown()
     faulty.server.server_close()
+    for thread in set(threading.enumerate()) - before:  # the downloads that were abandoned end now
+        thread.join(10)
+    gc.collect()

@@ -70,7 +70,7 @@ def test_another_kind_than_expected_is_named(tmp_path: Path):
     message = r"train-images-idx3-ubyte: holds uint8 of shape \(5,\), expected uint8 of shape \(5, 28, 28\)"
     with pytest.raises(DataError, match=message):
         read_idx(labels, (5, 28, 28), np.uint8)
-    with pytest.raises(DataError, match="holds uint8 .* expected int16"):
+    with pytest.raises(DataError, match=r"holds uint8 .* expected int16"):
         read(PLAIN, dtype=np.int16)
 
 
@@ -107,7 +107,7 @@ def test_a_gzip_bomb_stops_at_the_promised_length():
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([PLAIN, PACKED]), st.data())
 def test_any_truncation_is_refused(whole, data):
-    with pytest.raises(DataError, match="some.idx"):
+    with pytest.raises(DataError, match=r"some\.idx"):
         read(whole[: data.draw(st.integers(0, len(whole) - 1))])
 
 

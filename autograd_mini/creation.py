@@ -1,0 +1,266 @@
+"""Making tensors: filled, ranged, like another, and drawn at random from a seeded generator."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import engine
+from .engine import NUMPY, Array, wrap
+from .tensor import DTypeLike, Tensor, as_tensor, dtype_of
+
+
+def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
+    """zeros(2, 3) and zeros((2, 3)) mean the same."""
+    items = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    shape = tuple(operator.index(n) for n in items)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"Trying to create tensor with negative dimension: {shape}")
+    return shape
+
+
+def _made(array: Array, dtype: DTypeLike, requires_grad: bool, device: Any = None) -> Tensor:
+    if device is not None and str(device).split(":")[0] != "cpu":
+        raise RuntimeError(f"device {device} is not available: tensors live on the CPU")
+    array = np.asarray(array, dtype=engine.default_dtype if dtype is None else dtype_of(dtype))
+    made = wrap(array)
+    return made.requires_grad_() if requires_grad else made
+
+
+def zeros(*size: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of a shape: zeros(2, 3)."""
+    kind = engine.default_dtype if dtype is None else dtype_of(dtype)
+    return _made(np.zeros(_shape(size), kind), kind, requires_grad, device)
+
+
+def ones(*size: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of a shape: ones(2, 3)."""
+    kind = engine.default_dtype if dtype is None else dtype_of(dtype)
+    return _made(np.ones(_shape(size), kind), kind, requires_grad, device)
+
+
+def empty(*size: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Memory of a shape with whatever it holds."""
+    kind = engine.default_dtype if dtype is None else dtype_of(dtype)
+    return _made(np.empty(_shape(size), kind), kind, requires_grad, device)
+
+
+def full(
+    size: Sequence[int], fill_value: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """One number everywhere; its kind decides the dtype (bool, int64, default float)."""
+    filled = as_tensor(fill_value, dtype=dtype)
+    return _made(np.full(_shape((size,)), filled._array), filled.dtype, requires_grad, device)
+
+
+def _like(
+    function: Callable[..., Tensor], x: Any, dtype: DTypeLike, device: Any, requires_grad: bool, *args: Any
+) -> Tensor:
+    kind = x.dtype if dtype is None else dtype
+    return function(tuple(x.shape), *args, dtype=kind, device=device, requires_grad=requires_grad)
+
+
+def zeros_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of the shape and dtype of x."""
+    return _like(zeros, x, dtype, device, requires_grad)
+
+
+def ones_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of the shape and dtype of x."""
+    return _like(ones, x, dtype, device, requires_grad)
+
+
+def empty_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Memory of the shape and dtype of x."""
+    return _like(empty, x, dtype, device, requires_grad)
+
+
+def full_like(
+    x: Any, fill_value: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """One number everywhere, in the shape and dtype of x."""
+    return _like(full, x, dtype, device, requires_grad, fill_value)
+
+
+NUMPY.update({np.zeros_like: zeros_like, np.ones_like: ones_like, np.empty_like: empty_like, np.full_like: full_like})
+
+
+def eye(n: int, m: int | None = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere."""
+    return _made(np.eye(n, m), dtype, requires_grad, device)
+
+
+def arange(
+    start: Any, end: Any = None, step: Any = 1, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """start, start + step, … below end; int64 if all three are integers.
+
+    >>> arange(3), arange(1, 2, 0.5)
+    (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
+    """
+    start, end = (0, start) if end is None else (start, end)
+    start, end, step = (n.item() if isinstance(n, Tensor) else n for n in (start, end, step))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    whole = all(isinstance(n, (int, np.integer)) for n in (start, end, step))
+    return _made(np.arange(start, end, step), np.int64 if whole and dtype is None else dtype, requires_grad, device)
+
+
+def linspace(
+    start: float, end: float, steps: int, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`steps` numbers from start to end, both included, evenly spaced."""
+    return _made(np.linspace(float(start), float(end), steps), dtype, requires_grad, device)
+
+
+# --------------------------------------------------------------------------------------------------- random
+
+
+class Generator:
+    """A source of random numbers with a seed and a state of its own (NumPy's PCG64; PyTorch's numbers differ).
+
+    >>> import autograd_mini as am
+    >>> a = am.rand(2, generator=Generator().manual_seed(3))
+    >>> b = am.rand(2, generator=Generator().manual_seed(3))
+    >>> bool((a == b).all())
+    True
+    """
+
+    def __init__(self, device: Any = "cpu") -> None:
+        self._seed = 0
+        self.numpy = np.random.Generator(np.random.PCG64())
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again from this seed; returns the generator."""
+        self._seed = operator.index(seed)
+        self.numpy = np.random.Generator(np.random.PCG64(self._seed % 2**64))
+        return self
+
+    def seed(self) -> int:
+        """Start again from a seed taken from the operating system, which is returned."""
+        return self.manual_seed(int(np.random.SeedSequence().entropy) % 2**63)._seed  # type: ignore[arg-type]
+
+    def initial_seed(self) -> int:
+        return self._seed
+
+    def get_state(self) -> dict[str, Any]:
+        return dict(self.numpy.bit_generator.state)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.numpy.bit_generator.state = state
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the generator that all draws use by default; NumPy's own global state is never touched."""
+    return default_generator.manual_seed(seed)
+
+
+def _draw(generator: Generator | None) -> np.random.Generator:
+    return (generator or default_generator).numpy
+
+
+def _floats(kind: str, shape: tuple[int, ...], dtype: DTypeLike, generator: Generator | None) -> Array:
+    """Uniform or normal numbers, drawn as float32 where that is what is wanted."""
+    wanted = engine.default_dtype if dtype is None else dtype_of(dtype)
+    if wanted.kind != "f":
+        raise RuntimeError(f"random floats cannot be drawn as {wanted}: use randint for integers")
+    drawn: Any = np.float64 if wanted == np.float64 else np.float32
+    return getattr(_draw(generator), kind)(shape, dtype=drawn).astype(wanted, copy=False)
+
+
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DTypeLike = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Uniform on [0, 1)."""
+    return _made(array := _floats("random", _shape(size), dtype, generator), array.dtype, requires_grad, device)
+
+
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DTypeLike = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Standard normal: mean 0, variance 1."""
+    array = _floats("standard_normal", _shape(size), dtype, generator)
+    return _made(array, array.dtype, requires_grad, device)
+
+
+def rand_like(x: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> Tensor:
+    """Uniform on [0, 1), in the shape and dtype of x."""
+    return rand(tuple(x.shape), dtype=dtype or x.dtype, requires_grad=requires_grad)
+
+
+def randn_like(x: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal, in the shape and dtype of x."""
+    return randn(tuple(x.shape), dtype=dtype or x.dtype, requires_grad=requires_grad)
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DTypeLike = np.int64,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Integers from low (or 0) up to, but without, high: randint(10, (3,)), randint(5, 10, (3,))."""
+    if size is None:
+        low, high, size = 0, low, high
+    array = _draw(generator).integers(low, high, _shape((size,)))
+    return _made(array, dtype, requires_grad, device)
+
+
+def randperm(n: int, *, generator: Generator | None = None, dtype: DTypeLike = np.int64) -> Tensor:
+    """The integers 0 to n - 1 in random order."""
+    return _made(_draw(generator).permutation(n), dtype, False)
+
+
+def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """Normal numbers with this mean and standard deviation: numbers with a size, or tensors elementwise."""
+    if size is None:
+        size = np.broadcast_shapes(np.shape(mean), np.shape(std))
+    return (randn(tuple(size), generator=generator) * std + mean).detach()
+
+
+def bernoulli(p: Tensor, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability p, else 0, elementwise, in the dtype of p."""
+    return wrap((_draw(generator).random(p.shape) < p.detach().numpy()).astype(p.dtype))
+
+
+def multinomial(
+    probabilities: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """Indices drawn by weight from the last axis, (n,) or (m, n), as int64 of shape (num_samples,) or (m, num_samples).
+
+    The weights need not sum to 1. Raises RuntimeError for negative, infinite or all-zero weights, and where more samples
+    are asked for, without replacement, than there are weights above 0.
+    """
+    weights = np.atleast_2d(probabilities.detach().numpy()).astype(np.float64)
+    if not np.isfinite(weights).all() or (weights < 0).any() or (weights.sum(-1) == 0).any():
+        raise RuntimeError("probability tensor contains either inf, nan or element < 0, or a row of zeros")
+    source = _draw(generator)
+    if replacement:
+        edges = np.cumsum(weights, -1)
+        points = source.random((len(weights), num_samples)) * edges[:, -1:]
+        drawn = np.stack([np.searchsorted(e, p, side="right") for e, p in zip(edges, points, strict=True)])
+    else:
+        if num_samples > (weights > 0).sum(-1).min():
+            raise RuntimeError(f"cannot sample {num_samples} times without replacement: too few weights above 0")
+        with np.errstate(divide="ignore"):  # exponential clocks: the first to ring are a draw without replacement
+            clocks = source.standard_exponential(weights.shape) / weights
+        drawn = np.argsort(clocks, -1)[:, :num_samples]
+    return wrap(drawn[0] if probabilities.ndim == 1 else drawn)
