@@ -84,19 +84,21 @@ class _Bounded(io.BytesIO):
 
 def _in_background(work: Callable[..., Any], *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
     """Run `work` in a thread that may be abandoned: neither DNS nor a dripping server obeys a time-out."""
-    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    outcome: concurrent.futures.Future[Any] = concurrent.futures.Future()
 
-    def run() -> None:
+    def run(future: concurrent.futures.Future[Any]) -> None:
         try:
             future.set_result(work(*args, **kwargs))
         except BaseException as why:  # handed to whoever waits
             future.set_exception(why)
+        finally:
+            del future  # or the error's traceback and the future keep each other, and the socket, alive
 
     try:
-        threading.Thread(target=run, daemon=True).start()
+        threading.Thread(target=run, args=(outcome,), daemon=True).start()
     except RuntimeError as why:  # a browser has no threads
-        future.set_exception(why)
-    return future
+        outcome.set_exception(why)
+    return outcome
 
 
 def _progress(name: str) -> contextlib.AbstractContextManager[Any]:

@@ -238,7 +238,7 @@ FAULTS = {
     "wrong": "spoiled: SHA-256 of the unpacked file is",
     "html": "not an IDX file: begins with b'<htm'",
     "endless": "more than the 112576 bytes",
-    "hang": "no answer in 0.5 s",
+    "hang": "no answer in 0.5 s|timed out",
     "hang_get": "Read timed out|TimeoutError",
     "stall": "Read timed out|TimeoutError",
     "drip": "TimeoutError",
@@ -276,8 +276,9 @@ def test_without_a_good_mirror(home, mirrors, impatient, fault):
 
 def test_dead_mirrors_are_asked_all_at_once(mirrors):
     started = time.monotonic()
-    assert_drawn(load_mnist(mirrors=mirrors(*["hang"] * 20), timeout=0.5), "(no answer in 0.5 s.*){20}")
-    assert time.monotonic() - started < 5  # one after the other: 10 s, for each file: 40 s
+    found = load_mnist(mirrors=mirrors(*["hang"] * 20), timeout=1)
+    assert time.monotonic() - started < 10  # one after the other: 20 s, for each file: 80 s
+    assert_drawn(found, "((no answer in|timed out).*){20}")
 
 
 def test_a_mirror_that_dies_half_way(home, mirrors, server):
