@@ -57,6 +57,11 @@ class FaultyServer:
         if fault == "hang" or (fault == "hang_get" and body):
             self.stop.wait(30)
             return
+        if fault == "drip_head":  # every byte comes in time, the answer never
+            with contextlib.suppress(OSError):
+                while not self.stop.wait(0.05):
+                    request.wfile.write(b"H")
+            return
         if fault == "404" or (fault == "dies" and body and self.hits[fault] > 2):
             request.send_error(404)
             return
