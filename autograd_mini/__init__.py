@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as _np
 
-from . import autograd, engine
+from . import autograd
 from .creation import (
     Generator,
     arange,
+    as_tensor,
     bernoulli,
     default_generator,
     empty,
     empty_like,
     eye,
+    from_numpy,
     full,
     full_like,
     linspace,
@@ -37,12 +39,16 @@ from .creation import (
     randn,
     randn_like,
     randperm,
+    tensor,
     zeros,
     zeros_like,
 )
-from .engine import enable_grad, is_grad_enabled, no_grad, primitive, result_type, set_grad_enabled
+from .dtypes import get_default_dtype, result_type, set_default_dtype
+from .engine import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .primitive import OPERATIONS as _OPERATIONS
+from .primitive import primitive
 from .rules.shape import cat, stack
-from .tensor import Tensor, as_tensor, from_numpy, tensor
+from .tensor import Tensor
 
 __version__ = "0.1.0"
 
@@ -55,19 +61,6 @@ inference_mode = no_grad
 concat = concatenate = cat
 
 
-def get_default_dtype() -> _np.dtype[Any]:
-    """The dtype of tensors made from Python floats; float32 unless changed."""
-    return engine.default_dtype
-
-
-def set_default_dtype(dtype: Any) -> None:
-    """Make Python floats tensors of this floating dtype from now on."""
-    wanted = _np.dtype(dtype)
-    if wanted.kind != "f" or wanted.itemsize > 8:
-        raise TypeError(f"only floating-point types are supported as the default type, not {wanted}")
-    engine.default_dtype = wanted
-
-
 def is_tensor(obj: object) -> Any:
     """Whether the object is a Tensor."""
     return isinstance(obj, Tensor)
@@ -77,8 +70,8 @@ def __getattr__(name: str) -> Any:
     """The operations of `rules/` as functions, and the larger parts of the package when they are first touched."""
     import importlib
 
-    if name in engine.OPERATIONS:
-        return engine.OPERATIONS[name]
+    if name in _OPERATIONS:
+        return _OPERATIONS[name]
     if name in ("draw", "nn", "optim", "testing", "training", "utils", "vision"):
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

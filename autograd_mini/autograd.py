@@ -16,12 +16,12 @@ from .engine import (
     TensorCore,
     accumulate,
     current_mode,
-    describe,
     extra_of,
     propagate,
     wrap,
 )
-from .tensor import Tensor, as_tensor
+from .tensor import Tensor, array_from
+from .writes import describe
 
 Tensors = Tensor | Sequence[Tensor]
 
@@ -104,12 +104,11 @@ def grad(
         )
     gradients: list[Tensor | None] = []
     for tensor, node in zip(wanted, nodes, strict=True):
-        gradient = found.get(node)
-        if gradient is None:
-            gradient = wrap(np.zeros_like(tensor._array)) if materialize_grads else None
-        elif not isinstance(gradient, TensorCore):
-            fresh = np.array(gradient) if gradients or node.primitive is not None else np.asarray(gradient)
-            gradient = wrap(fresh)
+        gradient: Any = found.get(node)
+        if gradient is None and materialize_grads:
+            gradient = wrap(np.zeros_like(tensor._array))
+        elif gradient is not None and not isinstance(gradient, TensorCore):
+            gradient = wrap(np.array(gradient))  # an array of its own, also if one input is named twice
         gradients.append(gradient)
     return tuple(gradients)
 
@@ -161,7 +160,7 @@ def _seed(output: Tensor, seed: Any, create_graph: bool) -> Array:
             )
         array = output._array.dtype.type(1.0) if output.shape == () else np.ones_like(output._array)
         return wrap(array) if create_graph else array
-    seed = as_tensor(seed, dtype=output.dtype) if not isinstance(seed, TensorCore) else seed
+    seed = seed if isinstance(seed, TensorCore) else wrap(array_from(seed, output.dtype))
     if seed.shape != output.shape:
         raise RuntimeError(f"Mismatch in shape: gradient has the shape {seed.shape} and the output {output.shape}")
     seed = seed.to(output.dtype) if seed.dtype != output.dtype else seed
@@ -179,16 +178,42 @@ class detect_anomaly(ModeSwitch):
     Checks the value of every recorded operation, and every gradient in backward; slower, so only for hunting.
 
     >>> import autograd_mini as am
-    >>> x = am.tensor([0.0], requires_grad=True)
+    >>> x = am.tensor([0.0, 4.0], requires_grad=True)
     >>> with detect_anomaly():
-    ...     (x * 0.0 / x).sum()
+    ...     x.sqrt().sum().backward()
     Traceback (most recent call last):
         ...
-    RuntimeError: div returned nan ...
+    RuntimeError: Function 'SqrtBackward' returned inf at index (0,) in the gradient of its input 0 ...
     """
 
     def __init__(self, check_nan: bool = True) -> None:
-        super().__init__(anomaly=check_nan)
+        super().__init__(watch=_Anomaly() if check_nan else None)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._errstate = np.errstate(divide="ignore", invalid="ignore", over="ignore")  # reported as our own error
+        self._errstate.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._errstate.__exit__(*error)
+        super().__exit__(*error)
+
+
+class _Anomaly:
+    """The watcher behind `detect_anomaly`."""
+
+    def forward(self, node: Node, out: Array, inputs: tuple[Any, ...]) -> None:
+        where = extra_of(node).where = _user_line()
+        if bad := _first_bad(out):
+            assert node.primitive is not None
+            given = ", ".join(describe(x) for x in inputs[: len(node.parents)])
+            raise RuntimeError(f"{node.primitive.name} returned {bad}, from inputs {given}\n  {where}")
+
+    def backward(self, node: Node | None, i: int, gradient: Array) -> None:
+        if bad := _first_bad(gradient):
+            what = "backward() was given" if node is None else f"Function '{node.name}' returned"
+            where = f"\n  {node.extra.where}" if node is not None and node.extra is not None else ""
+            raise RuntimeError(f"{what} {bad} in the gradient of its input {i}{where}")
 
 
 def _first_bad(array: Array) -> str | None:
@@ -205,19 +230,3 @@ def _user_line() -> str:
         if not frame.filename.startswith(package):
             return f'File "{frame.filename}", line {frame.lineno}, in {frame.name}: {frame.line}'
     return "an unknown line"
-
-
-def watch_forward(node: Node, out: Array, inputs: tuple[Any, ...]) -> None:
-    """Called by the engine for each operation recorded under `detect_anomaly`."""
-    extra_of(node).where = _user_line()
-    if bad := _first_bad(out):
-        assert node.primitive is not None
-        given = ", ".join(describe(x) for x in inputs[: len(node.parents)])
-        raise RuntimeError(f"{node.primitive.name} returned {bad}, from inputs {given}\n  {extra_of(node).where}")
-
-
-def watch_backward(node: Node, i: int, gradient: Array) -> None:
-    """Called by the engine for each gradient that a rule returns under `detect_anomaly`."""
-    if bad := _first_bad(gradient):
-        where = f"\n  {node.extra.where}" if node.extra is not None and node.extra.where else ""
-        raise RuntimeError(f"Function '{node.name}' returned {bad} in the gradient of its input {i}{where}")

@@ -1,4 +1,4 @@
-"""Making tensors: filled, ranged, like another, and drawn at random from a seeded generator."""
+"""Making tensors: from data, filled, ranged, like another, and drawn at random from a seeded generator."""
 
 from __future__ import annotations
 
@@ -8,9 +8,43 @@ from typing import Any
 
 import numpy as np
 
-from . import engine
-from .engine import NUMPY, Array, wrap
-from .tensor import DTypeLike, Tensor, as_tensor, dtype_of
+from .dtypes import dtype_of
+from .engine import Array, wrap
+from .primitive import NUMPY
+from .tensor import Tensor, array_from, check_device
+
+DTypeLike = Any
+
+
+def tensor(data: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of `data`: numbers, nested lists, arrays or tensors.
+
+    Python floats become the default dtype (float32), Python integers int64; an ndarray keeps its own dtype.
+    Raises ValueError for ragged lists, TypeError for what is not numeric.
+
+    >>> tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    >>> tensor(0.5, requires_grad=True)
+    tensor(0.5000, requires_grad=True)
+    """
+    array = np.array(array_from(data, dtype))
+    return _made(array, array.dtype, requires_grad, device)
+
+
+def as_tensor(data: Any, dtype: DTypeLike = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, without a copy where it is one already, or an ndarray of that dtype."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    check_device(device)
+    return wrap(array_from(data, dtype))
+
+
+def from_numpy(array: Array) -> Tensor:
+    """A tensor that shares the memory of an ndarray."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    return wrap(array_from(array))
 
 
 def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
@@ -23,28 +57,26 @@ def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _made(array: Array, dtype: DTypeLike, requires_grad: bool, device: Any = None) -> Tensor:
-    if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(f"device {device} is not available: tensors live on the CPU")
-    array = np.asarray(array, dtype=engine.default_dtype if dtype is None else dtype_of(dtype))
-    made = wrap(array)
+    check_device(device)
+    made = wrap(np.asarray(array, dtype=dtype_of(dtype)))
     return made.requires_grad_() if requires_grad else made
 
 
 def zeros(*size: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of a shape: zeros(2, 3)."""
-    kind = engine.default_dtype if dtype is None else dtype_of(dtype)
+    kind = dtype_of(dtype)
     return _made(np.zeros(_shape(size), kind), kind, requires_grad, device)
 
 
 def ones(*size: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of a shape: ones(2, 3)."""
-    kind = engine.default_dtype if dtype is None else dtype_of(dtype)
+    kind = dtype_of(dtype)
     return _made(np.ones(_shape(size), kind), kind, requires_grad, device)
 
 
 def empty(*size: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Memory of a shape with whatever it holds."""
-    kind = engine.default_dtype if dtype is None else dtype_of(dtype)
+    kind = dtype_of(dtype)
     return _made(np.empty(_shape(size), kind), kind, requires_grad, device)
 
 
@@ -88,7 +120,9 @@ def full_like(
 NUMPY.update({np.zeros_like: zeros_like, np.ones_like: ones_like, np.empty_like: empty_like, np.full_like: full_like})
 
 
-def eye(n: int, m: int | None = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int, m: int | None = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
     return _made(np.eye(n, m), dtype, requires_grad, device)
 
@@ -167,7 +201,7 @@ def _draw(generator: Generator | None) -> np.random.Generator:
 
 def _floats(kind: str, shape: tuple[int, ...], dtype: DTypeLike, generator: Generator | None) -> Array:
     """Uniform or normal numbers, drawn as float32 where that is what is wanted."""
-    wanted = engine.default_dtype if dtype is None else dtype_of(dtype)
+    wanted = dtype_of(dtype)
     if wanted.kind != "f":
         raise RuntimeError(f"random floats cannot be drawn as {wanted}: use randint for integers")
     drawn: Any = np.float64 if wanted == np.float64 else np.float32
@@ -233,7 +267,8 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
     """Normal numbers with this mean and standard deviation: numbers with a size, or tensors elementwise."""
     if size is None:
         size = np.broadcast_shapes(np.shape(mean), np.shape(std))
-    return (randn(tuple(size), generator=generator) * std + mean).detach()
+    drawn: Tensor = (randn(tuple(size), generator=generator) * std + mean).detach()
+    return drawn
 
 
 def bernoulli(p: Tensor, *, generator: Generator | None = None) -> Tensor:
@@ -244,10 +279,10 @@ def bernoulli(p: Tensor, *, generator: Generator | None = None) -> Tensor:
 def multinomial(
     probabilities: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
-    """Indices drawn by weight from the last axis, (n,) or (m, n), as int64 of shape (num_samples,) or (m, num_samples).
+    """Indices drawn by weight from the last axis of (n,) or (m, n): int64 (num_samples,) or (m, num_samples).
 
-    The weights need not sum to 1. Raises RuntimeError for negative, infinite or all-zero weights, and where more samples
-    are asked for, without replacement, than there are weights above 0.
+    The weights need not sum to 1. Raises RuntimeError for negative, infinite or all-zero weights, and where more
+    samples are asked for, without replacement, than there are weights above 0.
     """
     weights = np.atleast_2d(probabilities.detach().numpy()).astype(np.float64)
     if not np.isfinite(weights).all() or (weights < 0).any() or (weights.sum(-1) == 0).any():

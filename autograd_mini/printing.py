@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import engine
+from .dtypes import get_default_dtype
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -23,7 +23,7 @@ def tensor_repr(tensor: Tensor) -> str:
     notes = [body]
     if 0 in array.shape:
         notes = ["[]"] + ([f"size={array.shape}"] if array.shape != (0,) else [])
-    if array.dtype not in (engine.default_dtype, np.int64, np.bool_):
+    if array.dtype not in (get_default_dtype(), np.int64, np.bool_):
         notes.append(f"dtype={array.dtype}")
     if tensor.grad_fn is not None:
         notes.append(f"grad_fn={tensor.grad_fn!r}")
@@ -60,7 +60,7 @@ def _float_spec(finite: Any) -> str:
         return ".0f"
     high, low = values.max(), values.min()
     if (values == np.floor(values)).all():
-        return ".4e" if high / low > 1000 and high >= 1e8 or high > 1e8 else ".0f"
+        return ".4e" if (high / low > 1000 and high >= 1e8) or high > 1e8 else ".0f"
     return ".4e" if high / low > 1000 or high > 1e8 or low < 1e-4 else ".4f"
 
 

@@ -6,7 +6,8 @@ import operator
 
 import numpy as np
 
-from ..engine import Array, composition, primitive
+from ..engine import Array
+from ..primitive import composition, primitive
 
 # ------------------------------------------------------------------------------------------------ arithmetic
 # The functions of `operator` do what NumPy's ufuncs do, and are ten times faster on scalars.

@@ -6,13 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Array, call, primitive
-
-
-@primitive(public=False, view=True, x=lambda g, x_shape, index: call(put, g, index=index, shape=x_shape))
-def getitem(x: Array, *, index: Any) -> Array:
-    """x[index], every form that NumPy knows."""
-    return x[index]
+from ..engine import Array
+from ..primitive import call, primitive
 
 
 @primitive(public=False, x=lambda g, index: g[index])
@@ -24,6 +19,12 @@ def put(x: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     else:
         result[index] = x
     return result
+
+
+@primitive(public=False, view=True, x=lambda g, x_shape, index: call(put, g, index=index, shape=x_shape))
+def getitem(x: Array, *, index: Any) -> Array:
+    """x[index], every form that NumPy knows."""
+    return x[index]
 
 
 def may_repeat(index: Any) -> bool:

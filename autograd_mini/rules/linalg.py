@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..engine import Array, primitive
+from ..engine import Array
+from ..primitive import primitive
 
 
 def _t(x: Array) -> Array:

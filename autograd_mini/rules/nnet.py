@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..engine import Array, primitive
+from ..engine import Array
+from ..primitive import primitive
 
 
 def _softmax(x: Array, axis: int) -> Array:
@@ -54,7 +55,10 @@ def softmax_cross_entropy(x: Array, target: Array) -> Array:
         if target.shape != x.shape[:-1]:
             raise ValueError(f"class targets must have the shape {x.shape[:-1]} of the scores, not {target.shape}")
         if target.size and not 0 <= target.min() <= target.max() < x.shape[-1]:
-            raise IndexError(f"a target is out of range: classes are 0 to {x.shape[-1] - 1}, found {target.min()} to {target.max()}")
+            raise IndexError(
+                f"Target out of bounds: the classes are 0 to {x.shape[-1] - 1}, and the targets"
+                f" {target.min()} to {target.max()}"
+            )
     elif target.shape != x.shape:
         raise ValueError(f"probability targets must have the shape {x.shape} of the scores, not {target.shape}")
     log_p = _log_softmax(x, -1)

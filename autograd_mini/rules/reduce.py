@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Array, composition, primitive
+from ..engine import Array
+from ..primitive import composition, primitive
 from .elementwise import maximum, minimum
 from .index import take_along_dim
 
 Axis = int | Sequence[int] | None
+_add: Any = np.add.reduce  # what np.sum calls, without its detour through Python
 
 
 def reduced_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
@@ -20,7 +22,9 @@ def reduced_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
     limit = ndim or 1
     for a in axes:
         if not -limit <= a < limit:
-            raise IndexError(f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {a})")
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {a})"
+            )
     return tuple(int(a) % ndim for a in axes) if ndim else ()
 
 
@@ -45,11 +49,11 @@ def repeat(g: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Arra
     return np.broadcast_to(keep_axes(g, shape, axis, keepdims), shape)
 
 
-def _wide(x: Array) -> np.dtype[np.generic] | None:
-    return np.dtype(np.float32) if x.dtype == np.float16 else None  # float16 sums are accumulated in float32
+def _wide(x: Array) -> Any:
+    return np.float32 if x.dtype == np.float16 else None  # float16 sums are accumulated in float32
 
 
-def _axis(x: Array, axis: Axis) -> tuple[int, ...] | None:
+def _axis(x: Array, axis: Axis) -> Any:
     return None if axis is None else reduced_axes(x.ndim, axis)
 
 
@@ -57,9 +61,9 @@ def _axis(x: Array, axis: Axis) -> tuple[int, ...] | None:
     numpy=np.sum,
     x=lambda g, x_shape, axis, keepdims: repeat(g, x_shape, axis, keepdims),
 )
-def sum(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: np.dtype[np.generic] | None = None) -> Array:
+def sum(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
     """The sum over the axes."""
-    total = np.add.reduce(x, axis=_axis(x, axis), keepdims=keepdims, dtype=dtype or _wide(x))
+    total = _add(x, axis=_axis(x, axis), keepdims=keepdims, dtype=dtype or _wide(x))
     return total.astype(x.dtype) if dtype is None and x.dtype == np.float16 else total
 
 
@@ -68,12 +72,12 @@ def _mean_backward(g: Array, x_shape: tuple[int, ...], axis: Axis, keepdims: boo
 
 
 @primitive(numpy=np.mean, x=_mean_backward)
-def mean(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: np.dtype[np.generic] | None = None) -> Array:
+def mean(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
     """The arithmetic mean over the axes; NaN over an empty axis, as in PyTorch."""
     if (dtype or x.dtype).kind != "f":
         raise TypeError(f"could not infer output dtype of a mean of {x.dtype}: convert to a float, as with x.float()")
     count = reduced_count(x.shape, axis)
-    total = np.add.reduce(x, axis=_axis(x, axis), keepdims=keepdims, dtype=dtype or _wide(x))
+    total = _add(x, axis=_axis(x, axis), keepdims=keepdims, dtype=dtype or _wide(x))
     return (total / count if count else total * np.nan).astype(dtype or x.dtype, copy=False)
 
 

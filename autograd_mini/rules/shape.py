@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Array, composition, primitive
+from ..engine import Array
+from ..primitive import composition, primitive
 
 
 @primitive(name="reshape", public=False, view=True, x=lambda g, x_shape: g.reshape(x_shape))

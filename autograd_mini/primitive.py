@@ -1,0 +1,326 @@
+"""Operations that can be differentiated: a function on arrays, and for each input the rule of its gradient.
+
+    exp = primitive(np.exp, x=lambda g, out: g * out)
+
+A rule says what it needs by the names of its parameters, and the graph keeps just that: `g` (the gradient of the
+output), `out`, an input's name (its value), `<input>_shape`, or an option (a keyword-only parameter of the function).
+It is a pure function in NumPy's terms, so it runs on arrays in a plain backward pass, and on Tensors in one that is
+itself recorded.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from . import engine
+from .dtypes import FLOAT32, dtype_of, result_type
+from .engine import Array, F, TensorCore, current_mode, record, wrap
+from .writes import describe
+
+Rule = Callable[..., Array]
+PRIMITIVES: dict[str, Primitive] = {}  # the table: tests, docs and pictures are made from it
+OPERATIONS: dict[str, Callable[..., Any]] = {}  # public name -> function and Tensor method
+NUMPY: dict[Any, Callable[..., Any]] = {}  # NumPy function or ufunc -> the operation that records it
+_ALIASES = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch's names for NumPy's options
+
+
+class Primitive:
+    """One entry of the table. An operation on many inputs (`*xs`) has one rule for all, told which one by `i`."""
+
+    def __init__(self, forward: Callable[..., Array], name: str, rules: dict[str, Rule], view: bool) -> None:
+        self.forward, self.name, self.view, self.__doc__ = forward, name, view, forward.__doc__
+        self.inputs, self.options, self.variadic = _signature(forward, rules)
+        self.rules = tuple(rules.get(name) for name in self.inputs)
+        wanted = [_parameters(rule) for rule in self.rules]
+        self.asked = tuple(dict.fromkeys(name for names in wanted for name in names))
+        position = {name: i for i, name in enumerate((*self.inputs, "out", "", *self.options, *self.shapes))}
+        for unknown in [*(set(self.asked) - position.keys()), *(rules.keys() - set(self.inputs))]:
+            raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {', '.join(position)} nor an input")
+        self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
+        # Each rule, with what it takes out of `Node.kept`; and what to keep for each set of inputs to differentiate.
+        self.steps: tuple[tuple[Any, Any], ...] = tuple(zip(self.rules, map(self._picker, wanted), strict=True))
+        self.plans = [self._plan(mask, wanted, position) for mask in range(2 ** len(self.inputs))]
+
+    @property
+    def shapes(self) -> list[str]:
+        return [f"{name}_shape" for name in self.inputs]
+
+    def _picker(self, names: tuple[str, ...]) -> Any:
+        """None, a position in `Node.kept`, or a function from `Node.kept` to several values."""
+        positions = [self.asked.index(name) for name in names]
+        return operator.itemgetter(*positions) if len(positions) > 1 else positions[0] if positions else None
+
+    def _plan(self, mask: int, wanted: list[tuple[str, ...]], position: dict[str, int]) -> Callable[..., Any]:
+        """A function from all that is known after the forward pass to the tuple of what shall be kept of it."""
+        needed = {name for i, names in enumerate(wanted) if mask >> i & 1 for name in names}
+        slots = [position[name if name in needed else ""] for name in self.asked]
+        if len(slots) > 1:
+            return operator.itemgetter(*slots)
+        start = slots[0] if slots else 0
+        return operator.itemgetter(slice(start, start + len(slots)))  # a tuple also of one value, or of none
+
+    def bind(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Inputs and options as `forward` wants them: PyTorch's names accepted, options also by position."""
+        if not self.variadic and len(args) > len(self.inputs):
+            extra = args[len(self.inputs) :]
+            args, options = args[: len(self.inputs)], {**dict(zip(self.options, extra, strict=False)), **options}
+            if len(extra) > len(self.options):
+                raise TypeError(f"{self.name}() got {len(extra) - len(self.options)} arguments too many")
+        options = {key if key in self.options else _ALIASES.get(key, key): value for key, value in options.items()}
+        args += tuple(options.pop(name) for name in self.inputs[len(args) :] if name in options)
+        if unknown := options.keys() - self.options.keys():
+            raise TypeError(f"{self.name}() got an unexpected keyword argument {min(unknown)!r}")
+        missing = [n for n, default in self.options.items() if default is inspect.Parameter.empty and n not in options]
+        if missing or (not self.variadic and len(args) != len(self.inputs)):
+            raise TypeError(f"{self.name}() is missing {', '.join([*self.inputs[len(args) :], *missing])}")
+        return args, {**self.options, **options}
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}({', '.join(self.inputs)})>"
+
+
+def _signature(
+    forward: Callable[..., Array], rules: Iterable[str]
+) -> tuple[tuple[str, ...], dict[str, Any], bool]:
+    """The names of the inputs, the options with their defaults, and whether the function takes `*xs`."""
+    if not inspect.isfunction(forward):  # a ufunc, or of the module `operator`: the rules name the inputs
+        count = forward.nin if isinstance(forward, np.ufunc) else len(inspect.signature(forward).parameters)
+        names = tuple(rules)
+        return names if len(names) == count else ("x", "y", "z")[:count], {}, False
+    parameters = inspect.signature(forward).parameters.values()
+    inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+    options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return inputs, options, any(p.kind is p.VAR_POSITIONAL for p in parameters)
+
+
+def _parameters(rule: Rule | None) -> tuple[str, ...]:
+    names = inspect.signature(rule).parameters if rule is not None else ()
+    return tuple(name for name in names if name not in ("g", "i"))
+
+
+# ------------------------------------------------------------------------------------------- declaring them
+
+
+def primitive(
+    forward: Callable[..., Array] | None = None,
+    /,
+    *,
+    name: str = "",
+    numpy: Any = (),
+    view: bool = False,
+    public: bool = True,
+    **rules: Rule,
+) -> Callable[..., Any]:
+    """Make a function on arrays an operation on tensors; the remaining keyword arguments are its rules, by input.
+
+    name: PyTorch's (default: the function's own). numpy: the NumPy function, or several, that is recorded as this
+    operation when it is called with a Tensor (a ufunc given as `forward` is anyway). view: the result shares the
+    memory of the first input. public: make it a Tensor method and a function of the package.
+    Inputs without a rule are not differentiated; keyword-only parameters are options.
+
+    >>> import autograd_mini as am
+    >>> cube = primitive(lambda x: x**3, name="cube", public=False, x=lambda g, x: g * 3 * x**2)
+    >>> x = am.tensor([1.0, 2.0], requires_grad=True)
+    >>> cube(x).sum().backward()
+    >>> x.grad
+    tensor([ 3., 12.])
+    >>> del PRIMITIVES["cube"]
+    """
+    if forward is None:
+        return functools.partial(primitive, name=name, numpy=numpy, view=view, public=public, **rules)
+    made = Primitive(forward, name or forward.__name__, rules, view)
+    for input_name, rule in rules.items():
+        if rule.__name__ == "<lambda>":  # tracebacks shall say whose rule failed
+            rule.__name__ = rule.__qualname__ = title = f"{made.name}_backward_{input_name}"
+            rule.__code__ = rule.__code__.replace(co_name=title, co_qualname=title)
+    plain = not (made.options or made.asks_shapes or made.variadic) and len(rules) in (0, len(made.inputs))
+    apply = {1: _unary, 2: _binary}.get(len(made.inputs) if plain else 0, _general)(made)
+    apply.__name__ = apply.__qualname__ = made.name
+    apply.__doc__, apply.primitive = made.__doc__, made  # type: ignore[attr-defined]
+    PRIMITIVES[made.name] = made
+    return _register(apply, [numpy, forward] if isinstance(forward, np.ufunc) else numpy, public)
+
+
+def composition(*, numpy: Any = (), name: str = "", public: bool = True) -> Callable[[F], F]:
+    """Decorator for an operation that is made of others, and so needs no rule of its own."""
+
+    def enter(function: F) -> F:
+        function.__name__ = name or function.__name__
+        return _register(function, numpy, public)
+
+    return enter
+
+
+def _register(function: F, numpy: Any, public: bool) -> F:
+    if public:
+        OPERATIONS[function.__name__] = function
+    for key in numpy if isinstance(numpy, (tuple, list)) else [numpy]:
+        if key != ():
+            NUMPY[key] = function
+    return function
+
+
+def call(operation: Callable[..., Any], *inputs: Array, **options: Any) -> Array:
+    """How a rule uses another primitive: recorded on Tensors, on bare arrays a bare function."""
+    if any(isinstance(x, TensorCore) for x in inputs):
+        return operation(*inputs, **options)
+    return operation.primitive.forward(*inputs, **options)  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------------------------------------- running them
+# Three of a kind: one input, two inputs, and the general case. The first two are what a chain of tiny operations costs.
+
+_ERRORS = (ValueError, TypeError, IndexError)
+
+
+def _unary(prim: Primitive) -> Callable[..., Any]:
+    forward, plan, differentiable = prim.forward, prim.plans[1], prim.rules[0] is not None
+
+    def apply(x: Any) -> Any:
+        try:
+            a, parent = x._array, x._node
+        except AttributeError:
+            a, parent = _only_operand(x, prim.name), None
+        try:
+            out = forward(a)
+        except _ERRORS as error:
+            raise _explained(error, prim, (a,), {}) from error
+        if out.dtype is not a.dtype:
+            (a,), out = _promoted(prim, (a,), {}, out)
+        if parent is not None and differentiable:
+            mode = current_mode()
+            if mode.grad:
+                return record(prim, (parent,), (a, out, None), plan, out, mode, None)
+        return wrap(out)
+
+    return apply
+
+
+def _binary(prim: Primitive) -> Callable[..., Any]:
+    forward, (_, plan_x, plan_y, plan_both) = prim.forward, prim.plans
+    differentiable = prim.rules[0] is not None
+
+    def apply(x: Any, y: Any) -> Any:
+        try:
+            a, xn = x._array, x._node
+        except AttributeError:
+            a, xn = as_array(x, prim.name), None
+        try:
+            b, yn = y._array, y._node
+            y_dtype = b.dtype
+        except AttributeError:
+            b, yn = as_array(y, prim.name), None
+            a = a if isinstance(x, TensorCore) else _only_operand(x, prim.name)
+            y_dtype = getattr(b, "dtype", None)  # None: a Python number, which promotes nothing
+        try:
+            out = forward(a, b)
+        except _ERRORS as error:
+            raise _explained(error, prim, (a, b), {}) from error
+        dtype = out.dtype
+        if (y_dtype is not dtype and y_dtype is not None) or getattr(a, "dtype", dtype) is not dtype:
+            (a, b), out = _promoted(prim, (a, b), {}, out)
+        if (xn is not None or yn is not None) and differentiable:
+            mode = current_mode()
+            if mode.grad:
+                if xn is None:
+                    plan, given = plan_y, _remembered(x)
+                elif yn is None:
+                    plan, given = plan_x, _remembered(y)
+                else:
+                    plan, given = plan_both, None
+                return record(prim, (xn, yn), (a, b, out, None), plan, out, mode, given)
+        return wrap(out)
+
+    return apply
+
+
+def _general(prim: Primitive) -> Callable[..., Any]:
+    """Any number of inputs, options, shapes."""
+
+    def apply(*args: Any, **options: Any) -> Any:
+        args, options = prim.bind(args, options)
+        arrays = tuple(a._array if isinstance(a, TensorCore) else as_array(a, prim.name) for a in args)
+        try:
+            out = prim.forward(*arrays, **options)
+        except _ERRORS as error:
+            raise _explained(error, prim, arrays, options) from error
+        if any(out.dtype is not getattr(a, "dtype", None) for a in arrays):
+            arrays, out = _promoted(prim, arrays, options, out)
+        mode = current_mode()
+        rules = prim.rules * len(args) if prim.variadic else prim.rules
+        parents = tuple(
+            a._node if rule is not None and isinstance(a, TensorCore) else None
+            for a, rule in zip(args, rules, strict=True)
+        )
+        needed = sum((parent is not None) << i for i, parent in enumerate(parents))
+        if not (mode.grad and needed):
+            return wrap(out)
+        shapes = tuple(getattr(a, "shape", ()) for a in arrays) if prim.asks_shapes else ()
+        inputs, shapes = ((arrays,), (shapes,)) if prim.variadic else (arrays, shapes)
+        env = (*inputs, out, None, *(options[name] for name in prim.options), *shapes)
+        given = tuple(None if p is not None else _remembered(a) for a, p in zip(args, parents, strict=True))
+        given = None if None not in parents else given[0] if len(given) == 1 else given
+        plan = prim.plans[1 if prim.variadic else needed]
+        return record(prim, parents, env, plan, out, mode, given, options)
+
+    return apply
+
+
+def _remembered(value: Any) -> Any:
+    """An input without a node, for pictures: a number as it is, of an array a weak reference."""
+    if isinstance(value, (TensorCore, np.ndarray)):
+        return weakref.ref(value)
+    return value if isinstance(value, (int, float, np.generic)) else None
+
+
+def as_array(value: Any, op: str) -> Array:
+    """An operand that is no Tensor: Python numbers stay weak, lists become arrays of the default dtype."""
+    if isinstance(value, (int, float, np.ndarray, np.generic)) or hasattr(value, "__array_function__"):
+        if getattr(value, "dtype", FLOAT32).kind in "fiub":
+            return value
+        raise TypeError(f"{op}: {value.dtype} arrays are not supported, only floats, integers and booleans")
+    if isinstance(value, (list, tuple)):
+        return engine.tensor_class(value)._array
+    raise TypeError(f"{op}: expected a Tensor, an array or a number, but got {type(value).__name__}")
+
+
+def _only_operand(value: Any, op: str) -> Array:
+    array = as_array(value, op)
+    return array if hasattr(array, "dtype") else np.asarray(array, dtype_of(type(array)))
+
+
+def _promoted(
+    prim: Primitive, arrays: tuple[Array, ...], options: dict[str, Any], out: Array
+) -> tuple[tuple[Array, ...], Array]:
+    """Run `forward` again where NumPy chose another float dtype than PyTorch would."""
+    if out.dtype.kind != "f" or options.get("dtype") is not None:
+        return arrays, out
+    dtype = result_type(*arrays)
+    dtype = dtype if dtype.kind == "f" else dtype_of(None)
+    if out.dtype == dtype:
+        return arrays, out
+    arrays = tuple(
+        float(a) if isinstance(a, float) else a.astype(dtype) if getattr(a, "dtype", np.dtype(bool)).kind != "b" else a
+        for a in arrays
+    )
+    return arrays, prim.forward(*arrays, **options).astype(dtype, copy=False)
+
+
+class ShapeError(RuntimeError, ValueError):
+    """Arrays that do not fit an operation: PyTorch raises a RuntimeError here and NumPy a ValueError; this is both."""
+
+
+def _explained(error: Exception, prim: Primitive, arrays: tuple[Array, ...], options: dict[str, Any]) -> Exception:
+    """The same error with the operation's name, its inputs and options."""
+    names = [f"x{i}" for i in range(len(arrays))] if prim.variadic else prim.inputs
+    given = [f"{name}: {describe(a)}" for name, a in zip(names, arrays, strict=True)]
+    given += [f"{name}={value!r}" for name, value in options.items() if value is not prim.options[name]]
+    kind = next((k for k in (IndexError, ValueError) if isinstance(error, k)), TypeError)
+    return (ShapeError if kind is ValueError else kind)(f"{prim.name}({', '.join(given)}): {error}")

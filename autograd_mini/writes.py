@@ -1,0 +1,109 @@
+"""In-place changes: a value that backward needs and that was overwritten must be noticed, never differentiated.
+
+Nodes and writes are numbered by one clock. A kept value is stale if its memory was written after its node was made,
+so no value carries a version, and while nothing is written all this costs one comparison per node.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .engine import Node, TensorCore
+
+tick = itertools.count(1).__next__  # atomic in CPython
+
+
+class Writes:
+    """When was which memory last written? Known by the array that owns it, so views share one entry."""
+
+    def __init__(self) -> None:
+        self.last = 0  # number of the latest write of all
+        self.recorded = 0  # number of the latest write that is itself part of a graph
+        self._entries: dict[int, tuple[weakref.ref[Any], list[int]]] = {}
+
+    def note(self, array: Any, recorded: bool = False) -> None:
+        """`array` has just been written; recorded: by an operation that backward will pass through."""
+        key = id(memory := owner(array))
+        if key not in self._entries:
+            entries = self._entries
+            entries[key] = (weakref.ref(memory, lambda _: entries.pop(key, None)), [0, 0, 0])
+        numbers = self._entries[key][1]
+        numbers[0] = self.last = tick()
+        numbers[2] += 1
+        if recorded:
+            numbers[1] = self.recorded = numbers[0]
+
+    def of(self, array: Any) -> tuple[int, int, int]:
+        """Number of the last write to this memory, of the last recorded one, and how many writes there were."""
+        entry = self._entries.get(id(owner(array)))
+        return (0, 0, 0) if entry is None else tuple(entry[1])  # type: ignore[return-value]
+
+
+writes = Writes()
+
+
+def owner(array: Any) -> Any:
+    """The array whose memory this one shows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def describe(value: Any) -> str:
+    """'float32 (3, 4)' for an array, the number itself for a number."""
+    return f"{value.dtype} {tuple(value.shape)}" if getattr(value, "ndim", 0) else repr(value)
+
+
+def check_writable(tensor: TensorCore, recorded: bool, grad_enabled: bool) -> None:
+    """Raise where writing into this tensor would spoil a gradient: PyTorch's rules and reasons."""
+    node = tensor._node
+    if recorded and node is None and isinstance(tensor._array.base, np.ndarray):
+        raise RuntimeError(
+            "a view of another tensor is being used in an in-place operation with a value that requires grad: the"
+            " other tensor would not know. Write through the tensor itself, as in x[i, j] = v, or clone() the view."
+        )
+    if node is None or not (recorded or grad_enabled):
+        return
+    what = "a leaf Variable"
+    while node.primitive is not None and node.primitive.view and node.parents[0] is not None:
+        node, what = node.parents[0], "a view of a leaf Variable"
+    if node.primitive is None:
+        raise RuntimeError(
+            f"{what} that requires grad is being used in an in-place operation."
+            " Wrap it in no_grad() to change the value itself (as an optimizer does), or compute a new tensor."
+        )
+
+
+def check_inputs(name: str, parents: tuple[Node | None, ...], arrays: tuple[Any, ...]) -> None:
+    """Raise if an input shares memory with a tensor that was changed, in the graph, after this input was made."""
+    for parent, array in zip(parents, arrays, strict=False):
+        if parent is not None and parent.number < writes.recorded and parent.number < writes.of(array)[1]:
+            raise RuntimeError(
+                f"{name}: an input shares its memory with a tensor that was changed in place since {parent!r} made"
+                " it, so its history is no longer true. Take the view again after the change."
+            )
+
+
+def check_kept(node: Node) -> None:
+    """Raise if a value that this node kept was written since."""
+    assert node.primitive is not None and node.kept is not None
+    for slot, value in zip(node.primitive.asked, node.kept, strict=True):
+        for array in value if isinstance(value, tuple) else (value,):
+            if isinstance(array, np.ndarray) and writes.of(array)[0] > node.number:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation:"
+                    f" {slot!r} ({describe(array)}) of {node!r} was written after the forward pass read it."
+                    " Compute a new tensor instead (x = x + 1, not x += 1), or clone() before the change."
+                )
+
+
+def outlive(node: Node, array: Any) -> None:
+    """Copy what the node keeps of this memory, which is about to be written."""
+    if node.kept:
+        memory = owner(array)
+        node.kept = tuple(k.copy() if isinstance(k, np.ndarray) and owner(k) is memory else k for k in node.kept)
