@@ -1,0 +1,400 @@
+"""Sample inputs for every primitive, its reference on plain arrays, and PyTorch's function for the same.
+
+Values keep away from kinks, of which the conventions have tests of their own. A primitive without an entry fails the
+suite, and so does an entry without a primitive.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_mini.testing import Sample
+
+F16, F32, F64 = np.float16, np.float32, np.float64
+
+
+@dataclasses.dataclass
+class Entry:
+    """What the battery needs to know of one primitive."""
+
+    samples: list[Sample]
+    reference: Callable[..., Any] | None = None
+    torch: str | Callable[..., Any] | None = None  # a name in torch, or a function (torch, *tensors, **options)
+    broadcasts: bool = False
+    dtypes: tuple[Any, ...] = (F32, F16)
+    second_order: bool = True
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def normal(*shape: int, seed: int = 0) -> Any:
+    """Normal numbers, none nearer than 0.1 to 0."""
+    x = rng(seed).standard_normal(shape)
+    return np.asarray(x + np.where(x < 0, -0.1, 0.1))
+
+
+def positive(*shape: int, seed: int = 0) -> Any:
+    return np.asarray(rng(seed).uniform(0.5, 2.0, shape))
+
+
+def inside(*shape: int, seed: int = 0) -> Any:
+    """Numbers in (-0.9, 0.9) at a distance from 0."""
+    x = rng(seed).uniform(-0.8, 0.8, shape)
+    return np.asarray(x + np.where(x < 0, -0.1, 0.1))
+
+
+def distinct(*shape: int, seed: int = 0) -> Any:
+    """No two elements nearer than 0.25: for maxima, sorting and the like."""
+    n = int(np.prod(shape))
+    return np.asarray((rng(seed).permutation(n) - n / 2 + 0.3) * 0.25).reshape(shape)
+
+
+def integers(*shape: int, high: int = 3, seed: int = 0) -> Any:
+    return rng(seed).integers(0, high, shape)
+
+
+def flags(*shape: int, seed: int = 0) -> Any:
+    return rng(seed).random(shape) < 0.5
+
+
+def unary(make: Callable[..., Any] = normal) -> list[Sample]:
+    return [Sample(make(3, 4)), Sample(make()), Sample(make(1)), Sample(make(2, 0)), Sample(make(2, 1, 2, 2))]
+
+
+def binary(left: Callable[..., Any] = normal, right: Callable[..., Any] = normal) -> list[Sample]:
+    """Equal shapes, two broadcasts, a 0-d array, a number on each side, nothing at all."""
+    return [
+        Sample(left(2, 3), right(2, 3, seed=1)),
+        Sample(left(2, 1, 3), right(4, 1, seed=1)),
+        Sample(left(), right(2, 3, seed=1)),
+        Sample(left(3), right(seed=1)),
+        Sample(left(2, 2), 1.5),
+        Sample(0.5, right(2, 2, seed=1)),
+        Sample(left(0, 3), right(1, 3, seed=1)),
+    ]
+
+
+def reductions(make: Callable[..., Any] = normal, empty: bool = True) -> list[Sample]:
+    samples = [
+        Sample(make(3, 4)),
+        Sample(make(3, 4), axis=0),
+        Sample(make(3, 4), axis=-1, keepdims=True),
+        Sample(make(2, 3, 2), axis=(0, -1)),
+        Sample(make(2, 1, 3), axis=1),
+        Sample(make(2, 3), axis=(), keepdims=True),
+        Sample(make()),
+        Sample(make(3, 0), axis=0),
+    ]
+    return [*samples, Sample(make(3, 0), axis=1), Sample(make(0))] if empty else samples
+
+
+def along(make: Callable[..., Any] = normal) -> list[Sample]:
+    return [
+        Sample(make(3, 4), axis=-1),
+        Sample(make(3, 4), axis=0),
+        Sample(make(2, 3, 2), axis=1),
+        Sample(make(4), axis=0),
+    ]
+
+
+def values(*arrays: Any) -> list[Sample]:
+    return [Sample(*arrays)]
+
+
+def integer_pairs() -> list[Sample]:
+    return [Sample(integers(2, 3, high=9), integers(3, high=9, seed=1)), Sample(flags(4), flags(4, seed=1))]
+
+
+def comparison(reference: Any, name: str) -> Entry:
+    tied = np.array([[1.0, 2.0, np.nan], [np.inf, -0.0, 3.0]]), np.array([[1.0, 3.0, np.nan], [np.inf, 0.0, -3.0]])
+    return Entry(
+        [Sample(*tied), Sample(normal(2, 3), 0.5), *integer_pairs(), Sample(normal(0, 3), normal(3))],
+        reference,
+        name,
+        broadcasts=False,
+        dtypes=(),
+    )
+
+
+def logical(reference: Any, name: str) -> Entry:
+    return Entry([*integer_pairs(), Sample(np.array([0.0, 1.5]), np.array([2.0, 0.0]))], reference, name, dtypes=())
+
+
+def reference_softmax(x: Any, axis: int) -> Any:
+    e = np.exp(x)
+    return e / e.sum(axis, keepdims=True)
+
+
+def reference_cross_entropy(x: Any, target: Any) -> Any:
+    log_p = np.log(reference_softmax(x, -1))
+    if target.dtype.kind in "iub":
+        return -np.take_along_axis(log_p, target[..., None], -1)[..., 0]
+    return -(target * log_p).sum(-1)
+
+
+def torch_cross_entropy(torch: Any, x: Any, target: Any) -> Any:
+    classes = x.shape[-1]
+    flat = target.reshape(-1) if not target.is_floating_point() else target.reshape(-1, classes)
+    loss = torch.nn.functional.cross_entropy(x.reshape(-1, classes), flat, reduction="none")
+    return loss.reshape(x.shape[:-1])
+
+
+def reference_put(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    result = np.zeros(shape)
+    np.add.at(result, index, x)
+    return result
+
+
+def reference_setitem(x: Any, value: Any, index: Any) -> Any:
+    result = x.copy()
+    result[index] = value
+    return result
+
+
+def torch_setitem(torch: Any, x: Any, value: Any, index: Any) -> Any:
+    result = x.clone()
+    result[index] = value
+    return result
+
+
+TWICE = np.array([0, 2, 0])  # names an element twice
+MASK = np.array([[True, False, True], [False, False, True]])
+INDICES: list[tuple[tuple[int, ...], Any, tuple[int, ...]]] = [  # shape, index, shape of x[index]
+    ((3, 4), 1, (4,)),
+    ((3, 4), (slice(None), slice(None, None, 2)), (3, 2)),
+    ((3, 4), (Ellipsis, -1), (3,)),
+    ((3, 4), (None, slice(1, 3)), (1, 2, 4)),
+    ((3, 4), TWICE, (3, 4)),
+    ((3, 4), (TWICE, np.array([1, 3, 1])), (3,)),
+    ((3, 4), (slice(None), TWICE), (3, 3)),
+    ((3, 4), (TWICE[:, None], np.array([1, 1])), (3, 2)),
+    ((2, 3), MASK, (3,)),
+    ((2, 3), (1, 2), ()),
+    ((2, 3, 4), (0, slice(None), np.array([1, 1])), (2, 3)),
+    ((2, 3), (np.zeros((0,), int),), (0, 3)),
+    ((3,), (slice(2, 0, -1),), (2,)),
+    ((), (), ()),
+    ((), (None,), (1,)),
+]
+
+SAMPLES: dict[str, Entry] = {
+    # elementwise
+    "add": Entry(binary(), np.add, "add", broadcasts=True),
+    "sub": Entry(binary(), np.subtract, "sub", broadcasts=True),
+    "mul": Entry(binary(), np.multiply, "mul", broadcasts=True),
+    "div": Entry(binary(right=positive), np.divide, "div", broadcasts=True),
+    "neg": Entry(unary(), np.negative, "neg"),
+    "pow": Entry(
+        [*binary(positive), Sample(normal(3), np.array([2.0, -1.0, 3.0]).round() * 1.0)][:-1],
+        np.power,
+        "pow",
+        broadcasts=True,
+    ),
+    "pow_number": Entry(
+        [Sample(normal(2, 3), exponent=e) for e in (0, 1, 2, 3, -1, 2.0, -2.0)]
+        + [Sample(positive(2, 3), exponent=e) for e in (0.5, -0.5, 2.5)],
+        lambda x, exponent: x ** float(exponent),
+        lambda torch, x, exponent: torch.pow(x, exponent),
+    ),
+    "exp": Entry(unary(), np.exp, "exp"),
+    "log": Entry(unary(positive), np.log, "log"),
+    "sqrt": Entry(unary(positive), np.sqrt, "sqrt"),
+    "sigmoid": Entry(unary(), lambda x: 1 / (1 + np.exp(-x)), "sigmoid"),
+    "tanh": Entry(unary(), np.tanh, "tanh"),
+    "abs": Entry(unary(), np.abs, "abs"),
+    "sign": Entry(unary(), np.sign, "sign"),
+    "relu": Entry(unary(), lambda x: np.where(x > 0, x, 0.0), "relu"),
+    "maximum": Entry(binary(), np.maximum, "maximum", broadcasts=True),
+    "minimum": Entry(binary(), np.minimum, "minimum", broadcasts=True),
+    "clip_number": Entry(
+        [
+            Sample(normal(3, 4), min=-0.5, max=0.5),
+            Sample(normal(5), min=None, max=0.3),
+            Sample(normal(5), min=0.3, max=None),
+        ],
+        lambda x, min, max: np.clip(x, min, max),
+        lambda torch, x, min, max: torch.clamp(x, min, max),
+    ),
+    "where": Entry(
+        [
+            Sample(flags(2, 3), normal(2, 3), normal(2, 3, seed=1)),
+            Sample(flags(3), normal(2, 1), normal(seed=1)),
+            Sample(flags(3), normal(3), 1.5),
+            Sample(flags(3), 1.5, normal(3)),
+        ],
+        np.where,
+        "where",
+        broadcasts=True,
+    ),
+    "astype": Entry(
+        [Sample(normal(2, 3), dtype=np.dtype(F64)), Sample(normal(), dtype=np.dtype(F64))],
+        lambda x, dtype: x.astype(dtype),
+        lambda torch, x, dtype: x.to(torch.float64),
+        dtypes=(),
+    ),
+    "clone": Entry(unary(), np.array, "clone"),
+    "eq": comparison(np.equal, "eq"),
+    "ne": comparison(np.not_equal, "ne"),
+    "lt": comparison(np.less, "lt"),
+    "le": comparison(np.less_equal, "le"),
+    "gt": comparison(np.greater, "gt"),
+    "ge": comparison(np.greater_equal, "ge"),
+    "logical_and": logical(np.logical_and, "logical_and"),
+    "logical_or": logical(np.logical_or, "logical_or"),
+    "logical_xor": logical(np.logical_xor, "logical_xor"),
+    "logical_not": Entry([Sample(flags(3)), Sample(np.array([0.0, 2.0]))], np.logical_not, "logical_not", dtypes=()),
+    "bitwise_and": Entry(integer_pairs(), np.bitwise_and, "bitwise_and"),
+    "bitwise_or": Entry(integer_pairs(), np.bitwise_or, "bitwise_or"),
+    "bitwise_xor": Entry(integer_pairs(), np.bitwise_xor, "bitwise_xor"),
+    "bitwise_not": Entry([Sample(integers(3)), Sample(flags(3))], np.invert, "bitwise_not"),
+    "isnan": Entry(values(np.array([0.0, np.nan, np.inf])), np.isnan, "isnan", dtypes=()),
+    "isinf": Entry(values(np.array([0.0, np.nan, -np.inf])), np.isinf, "isinf", dtypes=()),
+    "isfinite": Entry(values(np.array([0.0, np.nan, np.inf])), np.isfinite, "isfinite", dtypes=()),
+    # index
+    "getitem": Entry(
+        [Sample(normal(*shape), index=index) for shape, index, _ in INDICES],
+        lambda x, index: x[index],
+        # PyTorch has no negative steps
+        lambda torch, x, index: x.flip(0)[:2] if "-1" in repr(index) and x.ndim == 1 else x[index],
+    ),
+    "put": Entry([Sample(normal(*out), index=index, shape=shape) for shape, index, out in INDICES], reference_put),
+    "setitem": Entry(
+        [
+            Sample(normal(*shape), normal(*out, seed=1), index=index)
+            for shape, index, out in INDICES
+            if index is not TWICE
+        ][:4]
+        + [
+            Sample(normal(2, 3), normal(seed=1), index=MASK),
+            Sample(normal(3, 4), normal(4, seed=1), index=slice(0, 2)),
+            Sample(normal(3, 4), normal(2, 4, seed=1), index=np.array([2, 0])),
+            Sample(normal(3, 4), 2.5, index=(slice(None), 1)),
+            Sample(normal(), normal(seed=1), index=()),
+        ],
+        reference_setitem,
+        torch_setitem,
+    ),
+    "take_along_dim": Entry(
+        [
+            Sample(normal(3, 4), integers(3, 2), axis=1),
+            Sample(normal(3, 4), integers(5, 4), axis=0),
+            Sample(normal(4), integers(6), axis=-1),
+            Sample(normal(2, 3, 2), integers(2, 1, 2), axis=1),
+        ],
+        lambda x, i, axis: np.take_along_axis(x, i, axis),
+        "take_along_dim",
+    ),
+    # linalg
+    "matmul": Entry(
+        [
+            Sample(normal(2, 3), normal(3, 4, seed=1)),
+            Sample(normal(3), normal(3, seed=1)),
+            Sample(normal(2, 3), normal(3, seed=1)),
+            Sample(normal(3), normal(3, 2, seed=1)),
+            Sample(normal(2, 2, 3), normal(3, 2, seed=1)),
+            Sample(normal(2, 3), normal(2, 3, 2, seed=1)),
+            Sample(normal(2, 1, 2, 3), normal(3, 3, 2, seed=1)),
+            Sample(normal(2, 2, 3), normal(3, seed=1)),
+            Sample(normal(3), normal(2, 3, 2, seed=1)),
+            Sample(normal(2, 0), normal(0, 3, seed=1)),
+            Sample(normal(0, 2), normal(2, 3, seed=1)),
+        ],
+        np.matmul,
+        "matmul",
+    ),
+    # nnet
+    "softmax": Entry(along(), reference_softmax, "softmax"),
+    "log_softmax": Entry(along(), lambda x, axis: np.log(reference_softmax(x, axis)), "log_softmax"),
+    "softmax_cross_entropy": Entry(
+        [
+            Sample(normal(4, 3), integers(4)),
+            Sample(normal(2, 2, 3), integers(2, 2)),
+            Sample(normal(3), np.array(2)),
+            Sample(normal(0, 3), integers(0)),
+            Sample(normal(4, 3), positive(4, 3, seed=1)),
+        ],
+        reference_cross_entropy,
+        torch_cross_entropy,
+    ),
+    # reduce
+    "sum": Entry(reductions(), np.sum, "sum"),
+    "mean": Entry(reductions(empty=False), np.mean, "mean"),
+    "amax": Entry(reductions(distinct, empty=False), np.max, "amax"),
+    "amin": Entry(reductions(distinct, empty=False), np.min, "amin"),
+    "logsumexp": Entry(
+        reductions(empty=False),
+        lambda x, axis=None, keepdims=False: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
+        lambda torch, x, dim=None, keepdim=False: torch.logsumexp(
+            x, tuple(range(x.ndim)) if dim is None else dim, keepdim
+        ),
+    ),
+    "argmax": Entry(
+        [Sample(distinct(3, 4)), Sample(distinct(3, 4), axis=1), Sample(distinct(3, 4), axis=0, keepdims=True)],
+        np.argmax,
+        "argmax",
+    ),
+    "argmin": Entry(
+        [Sample(distinct(3, 4)), Sample(distinct(3, 4), axis=1), Sample(distinct(3, 4), axis=0, keepdims=True)],
+        np.argmin,
+        "argmin",
+    ),
+    "any": Entry(
+        [Sample(flags(3, 4)), Sample(flags(3, 4), axis=1), Sample(np.array([0.0, 2.0]), keepdims=True)],
+        np.any,
+        "any",
+        dtypes=(),
+    ),
+    "all": Entry(
+        [Sample(flags(3, 4)), Sample(flags(3, 4), axis=1), Sample(np.array([0.0, 2.0]), keepdims=True)],
+        np.all,
+        "all",
+        dtypes=(),
+    ),
+    # shape
+    "reshape": Entry(
+        [
+            Sample(normal(2, 6), shape=(3, 4)),
+            Sample(normal(2, 6), shape=(-1,)),
+            Sample(normal(), shape=(1, 1)),
+            Sample(normal(0, 3), shape=(3, 0)),
+            Sample(normal(1), shape=()),
+        ],
+        lambda x, shape: x.reshape(shape),
+        "reshape",
+    ),
+    "permute": Entry(
+        [Sample(normal(2, 3, 4), dims=(2, 0, 1)), Sample(normal(2, 3), dims=(-1, 0)), Sample(normal(), dims=())],
+        lambda x, dims: np.transpose(x, dims),
+        "permute",
+    ),
+    "swapaxes": Entry(
+        [Sample(normal(2, 3, 4), axis0=0, axis1=-1), Sample(normal(2, 3), axis0=1, axis1=1)],
+        lambda x, axis0, axis1: np.swapaxes(x, axis0, axis1),
+        "swapaxes",
+    ),
+    "broadcast_to": Entry(
+        [
+            Sample(normal(3, 1), shape=(2, 3, 4)),
+            Sample(normal(), shape=(2, 2)),
+            Sample(normal(2, 3), shape=(2, 3)),
+            Sample(normal(1, 3), shape=(0, 3)),
+        ],
+        lambda x, shape: np.broadcast_to(x, shape),
+        lambda torch, x, shape: torch.broadcast_to(x, shape),
+    ),
+    "cat": Entry(
+        [
+            Sample(normal(2, 3), normal(1, 3, seed=1)),
+            Sample(normal(2, 1), normal(2, 3, seed=1), normal(2, 0, seed=2), axis=-1),
+            Sample(normal(3), axis=0),
+        ],
+        lambda *xs, axis=0: np.concatenate(xs, axis),
+        lambda torch, *xs, dim=0: torch.cat(xs, dim),
+    ),
+}
