@@ -131,9 +131,10 @@ def _run(
     targets: set[Node] | None,
 ) -> dict[Node, Array]:
     """Check the request, seed the outputs and walk the graph."""
-    seeds = [seeds] if seeds is None or isinstance(seeds, (TensorCore, np.ndarray, float, int)) else list(seeds)
-    if seeds == [None]:
+    if seeds is None:
         seeds = [None] * len(outputs)
+    elif not isinstance(seeds, (list, tuple)):
+        seeds = [seeds]
     if len(seeds) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(seeds)} gradients")
     roots = [(_root(o), _seed(o, s, create_graph)) for o, s in zip(outputs, seeds, strict=True)]

@@ -42,14 +42,13 @@ def dtype_of(dtype: Any) -> np.dtype[Any]:
 def result_type(*operands: Any) -> np.dtype[Any]:
     """The dtype of an operation on these tensors, arrays and numbers, as `torch.result_type` has it.
 
-    >>> result_type(np.ones(2, np.float32), np.float64(1.5)), result_type(np.ones(2, np.int64), 0.5)
+    >>> result_type(np.ones(2, np.float32), np.array(1.5)), result_type(np.ones(2, np.int64), 0.5)
     (dtype('float32'), dtype('float32'))
     """
-    groups: list[list[np.dtype[Any]]] = [[], [], []]  # arrays, 0-d arrays, Python numbers (np.float64 is a float)
+    groups: list[list[np.dtype[Any]]] = [[], [], []]  # arrays, 0-d arrays, Python numbers
     for operand in operands:
-        if isinstance(operand, (bool, int, float)):
-            kind = bool if isinstance(operand, bool) else int if isinstance(operand, int) else float
-            groups[2].append(dtype_of(kind))
+        if type(operand) in (bool, int, float):
+            groups[2].append(dtype_of(type(operand)))
         else:
             groups[0 if operand.ndim else 1].append(operand.dtype)
     result, owner = None, None

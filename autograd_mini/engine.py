@@ -396,9 +396,11 @@ def propagate(
             found[node] = gradient
         if primitive is None:
             continue
-        kept = _usable(node, create_graph)
+        kept = node.kept
+        if create_graph or kept is None or node.number < writes.last:
+            kept = _usable(node, create_graph)
         steps = _steps(node) if primitive.variadic else primitive.steps
-        for i, (parent, (rule, pick)) in enumerate(zip(node.parents, steps)):  # noqa: B905 (strict costs 5 %)
+        for parent, (i, rule, pick) in zip(node.parents, steps, strict=True):
             if parent is None or (useful is not None and parent not in useful):
                 continue
             if pick is None:
@@ -480,11 +482,11 @@ def _as_tensors(node: Node) -> tuple[Any, ...]:
     return tuple(kept)
 
 
-def _steps(node: Node) -> Iterable[tuple[Rule, Any]]:
+def _steps(node: Node) -> Iterable[tuple[int, Rule, Any]]:
     """The one rule of an operation on many inputs, told for each of them which one it is."""
     assert node.primitive is not None
-    rule, pick = node.primitive.steps[0]
-    return [(functools.partial(rule, i=i), pick) for i in range(len(node.parents))]
+    _, rule, pick = node.primitive.steps[0]
+    return [(i, lambda g, *kept, i=i: rule(g, i, *kept), pick) for i in range(len(node.parents))]
 
 
 def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:

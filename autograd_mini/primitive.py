@@ -44,8 +44,10 @@ class Primitive:
         for unknown in [*(set(self.asked) - position.keys()), *(rules.keys() - set(self.inputs))]:
             raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {', '.join(position)} nor an input")
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
-        # Each rule, with what it takes out of `Node.kept`; and what to keep for each set of inputs to differentiate.
-        self.steps: tuple[tuple[Any, Any], ...] = tuple(zip(self.rules, map(self._picker, wanted), strict=True))
+        # Each rule with what it takes out of `Node.kept`; and for each set of inputs to differentiate, what to keep.
+        self.steps = tuple(
+            (i, rule, self._picker(names)) for i, (rule, names) in enumerate(zip(self.rules, wanted, strict=True))
+        )
         self.plans = [self._plan(mask, wanted, position) for mask in range(2 ** len(self.inputs))]
 
     @property
@@ -210,21 +212,24 @@ def _binary(prim: Primitive) -> Callable[..., Any]:
     def apply(x: Any, y: Any) -> Any:
         try:
             a, xn = x._array, x._node
+            x_dtype = a.dtype
         except AttributeError:
             a, xn = as_array(x, prim.name), None
+            x_dtype = getattr(a, "dtype", None)  # None: a Python number, which promotes nothing
         try:
             b, yn = y._array, y._node
             y_dtype = b.dtype
         except AttributeError:
             b, yn = as_array(y, prim.name), None
-            a = a if isinstance(x, TensorCore) else _only_operand(x, prim.name)
-            y_dtype = getattr(b, "dtype", None)  # None: a Python number, which promotes nothing
+            y_dtype = getattr(b, "dtype", None)
+            if x_dtype is None:
+                a = _only_operand(x, prim.name)
         try:
             out = forward(a, b)
         except _ERRORS as error:
             raise _explained(error, prim, (a, b), {}) from error
         dtype = out.dtype
-        if (y_dtype is not dtype and y_dtype is not None) or getattr(a, "dtype", dtype) is not dtype:
+        if (x_dtype is not dtype and x_dtype is not None) or (y_dtype is not dtype and y_dtype is not None):
             (a, b), out = _promoted(prim, (a, b), {}, out)
         if (xn is not None or yn is not None) and differentiable:
             mode = current_mode()
@@ -282,7 +287,9 @@ def _remembered(value: Any) -> Any:
 
 def as_array(value: Any, op: str) -> Array:
     """An operand that is no Tensor: Python numbers stay weak, lists become arrays of the default dtype."""
-    if isinstance(value, (int, float, np.ndarray, np.generic)) or hasattr(value, "__array_function__"):
+    if isinstance(value, float):
+        return float(value)  # np.float64 is a Python float, too, and as weak
+    if isinstance(value, (int, np.ndarray, np.generic)) or hasattr(value, "__array_function__"):
         if getattr(value, "dtype", FLOAT32).kind in "fiub":
             return value
         raise TypeError(f"{op}: {value.dtype} arrays are not supported, only floats, integers and booleans")
@@ -307,8 +314,7 @@ def _promoted(
     if out.dtype == dtype:
         return arrays, out
     arrays = tuple(
-        float(a) if isinstance(a, float) else a.astype(dtype) if getattr(a, "dtype", np.dtype(bool)).kind != "b" else a
-        for a in arrays
+        a.astype(dtype) if getattr(a, "dtype", np.dtype(bool)).kind != "b" else a for a in arrays
     )
     return arrays, prim.forward(*arrays, **options).astype(dtype, copy=False)
 

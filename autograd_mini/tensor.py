@@ -252,11 +252,13 @@ class Tensor(TensorCore):
             raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {self.dtype}")
         if node is not None and result.dtype != self.dtype:
             node = ew.astype(result, dtype=self.dtype)._node
-        self._array = array = np.asanyarray(self._array)
+        if isinstance(self._array, np.generic):  # immutable, so nobody shares it
+            self._array, self._node = result._array.astype(self.dtype), node if node is not None else self._node
+            return self
         if node is not None:
-            outlive(node, array)
-        array[...] = result._array
-        writes.note(array, node is not None)
+            outlive(node, self._array)
+        self._array[...] = result._array
+        writes.note(self._array, node is not None)
         if node is not None:
             self._explain(node)
         return self
