@@ -45,7 +45,7 @@ class Primitive:
             raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {', '.join(position)} nor an input")
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
         # Each rule with what it takes out of `Node.kept`; and for each set of inputs to differentiate, what to keep.
-        self.steps = tuple(
+        self.steps: tuple[tuple[int, Any, Any], ...] = tuple(
             (i, rule, self._picker(names)) for i, (rule, names) in enumerate(zip(self.rules, wanted, strict=True))
         )
         self.plans = [self._plan(mask, wanted, position) for mask in range(2 ** len(self.inputs))]
@@ -270,8 +270,10 @@ def _general(prim: Primitive) -> Callable[..., Any]:
         shapes = tuple(getattr(a, "shape", ()) for a in arrays) if prim.asks_shapes else ()
         inputs, shapes = ((arrays,), (shapes,)) if prim.variadic else (arrays, shapes)
         env = (*inputs, out, None, *(options[name] for name in prim.options), *shapes)
-        given = tuple(None if p is not None else _remembered(a) for a, p in zip(args, parents, strict=True))
-        given = None if None not in parents else given[0] if len(given) == 1 else given
+        given: Any = None
+        if None in parents:
+            given = tuple(None if p is not None else _remembered(a) for a, p in zip(args, parents, strict=True))
+            given = given if len(given) != 2 else given[parents.index(None)]
         plan = prim.plans[1 if prim.variadic else needed]
         return record(prim, parents, env, plan, out, mode, given, options)
 

@@ -204,9 +204,15 @@ class Tensor(TensorCore):
 
     __add__, __sub__, __mul__, __truediv__ = ew.add, ew.sub, ew.mul, ew.div
     __pow__, __matmul__, __neg__, __abs__ = ew.pow, linalg.matmul, ew.neg, ew.abs
-    __eq__, __ne__, __lt__, __le__, __gt__, __ge__ = ew.eq, ew.ne, ew.lt, ew.le, ew.gt, ew.ge
+    __lt__, __le__, __gt__, __ge__ = ew.lt, ew.le, ew.gt, ew.ge
     __and__, __or__, __xor__, __invert__ = ew.bitwise_and, ew.bitwise_or, ew.bitwise_xor, ew.bitwise_not
     __radd__, __rmul__, __rand__, __ror__, __rxor__ = __add__, __mul__, __and__, __or__, __xor__
+
+    def __eq__(self, other: Any) -> Any:
+        return NotImplemented if other is None else ew.eq(self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return NotImplemented if other is None else ew.ne(self, other)
 
     def __rsub__(self, other: Any) -> Any:
         return ew.sub(other, self)
@@ -330,7 +336,7 @@ def check_device(device: Any) -> None:
 def array_from(data: Any, dtype: Any = None) -> Array:
     """An ndarray with what `data` holds; shared memory where it is an array already."""
     data = data._array if isinstance(data, TensorCore) else data
-    if not isinstance(data, (np.ndarray, np.generic)) or isinstance(data, builtins.float):
+    if not isinstance(data, (np.ndarray, np.generic)):
         weak = not _holds_arrays(data)  # numbers, and lists of them, have no dtype of their own
         try:
             data = np.asarray(_without_tensors(data, detach=True))
@@ -346,7 +352,7 @@ def array_from(data: Any, dtype: Any = None) -> Array:
 def _holds_arrays(data: Any) -> builtins.bool:
     while isinstance(data, (list, tuple)) and data:
         data = data[0]
-    return hasattr(data, "dtype") and not isinstance(data, builtins.float)
+    return hasattr(data, "dtype")
 
 
 def plain_index(item: Any) -> Any:
