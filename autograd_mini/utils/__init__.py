@@ -1,0 +1,5 @@
+"""Tools around training: `utils.data` brings samples into batches."""
+
+from . import data
+
+__all__ = ["data"]
