@@ -206,6 +206,7 @@ class Tensor(TensorCore):
     __pow__, __matmul__, __neg__, __abs__ = ew.pow, linalg.matmul, ew.neg, ew.abs
     __lt__, __le__, __gt__, __ge__ = ew.lt, ew.le, ew.gt, ew.ge
     __and__, __or__, __xor__, __invert__ = ew.bitwise_and, ew.bitwise_or, ew.bitwise_xor, ew.bitwise_not
+    __mod__, __floordiv__ = ew.remainder, ew.floor_divide
     __radd__, __rmul__, __rand__, __ror__, __rxor__ = __add__, __mul__, __and__, __or__, __xor__
 
     def __eq__(self, other: Any) -> Any:
@@ -219,6 +220,12 @@ class Tensor(TensorCore):
 
     def __rtruediv__(self, other: Any) -> Any:
         return ew.div(other, self)
+
+    def __rmod__(self, other: Any) -> Any:
+        return ew.remainder(other, self)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return ew.floor_divide(other, self)
 
     def __rpow__(self, other: Any) -> Any:
         return ew.pow(other, self)

@@ -46,9 +46,23 @@ def pow_number(x: Array, *, exponent: float) -> Array:
 @composition(numpy=np.power)
 def pow(x: Array, exponent: Array) -> Array:
     """x to a power that is a number or a tensor."""
-    number = isinstance(exponent, (int, float)) and not isinstance(x, (int, float))
-    return pow_number(x, exponent=exponent) if number else pow_tensor(x, exponent)
+    if isinstance(exponent, (int, float)) and not isinstance(x, (int, float)):
+        return pow_number(x, exponent=exponent)
+    if isinstance(x, (int, float)) and exponent.dtype.kind == "f":
+        x = np.asarray(x, exponent.dtype)  # a bare number would make log(x) float32
+    return pow_tensor(x, exponent)
 
+
+# ------------------------------------------------------------------------------------- division and rounding
+# Derivatives hold between the jumps; the quotient of a remainder is a constant there.
+
+remainder = primitive(np.remainder, x=lambda g: g, y=lambda g, x, y: -g * np.floor(x / y))
+fmod = primitive(np.fmod, x=lambda g: g, y=lambda g, x, y: -g * np.trunc(x / y))
+floor_divide = primitive(np.floor_divide)
+floor = primitive(np.floor, x=lambda g: g * 0.0)
+ceil = primitive(np.ceil, x=lambda g: g * 0.0)
+trunc = primitive(np.trunc, x=lambda g: g * 0.0)
+round = primitive(np.rint, name="round", numpy=np.round, x=lambda g: g * 0.0)
 
 # ---------------------------------------------------------------------------------- exponentials and powers
 
