@@ -1,0 +1,8 @@
+"""Pictures of computation graphs: `draw_graph(loss)`, or `loss.graph()`; `trace_backward()` for every gradient."""
+
+from __future__ import annotations
+
+from .graph import Graph, GraphTooLarge, draw_graph
+from .trace import trace_backward
+
+__all__ = ["Graph", "GraphTooLarge", "draw_graph", "trace_backward"]

@@ -1,0 +1,121 @@
+"""DOT text for Graphviz. Names come from users, so every text passes through `quote` or `html_label`."""
+
+from __future__ import annotations
+
+from .names import clean
+from .view import FORWARD, GRADIENT, INK, LINE, Box, Line, Link, Matrix, Row, Run, View
+
+FONT = "Helvetica,Arial,sans-serif"
+
+
+def quote(text: str) -> str:
+    """A DOT string: literal, whatever is in it.
+
+    >>> print(quote('a "b" \\\\N'))
+    "a \\"b\\" \\\\\\\\N"
+    """
+    text = clean(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
+
+
+def html_label(text: str) -> str:
+    """Text inside an HTML-like label: literal (the backslash doubled: Graphviz expands \\N in there, too)."""
+    text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    text = text.replace("\\", "\\\\").replace("  ", "&#160;&#160;").replace("\n", "<BR/>")
+    return text if text.strip() else "&#160;"
+
+
+def to_dot(view: View) -> str:
+    """The drawing as DOT, one statement per line."""
+    lines = ["digraph autograd {", f"  graph [{_graph_attributes(view)}];"]
+    lines.append(f'  node [fontname="{FONT}" fontsize=11 fontcolor="{INK}" shape=plain];')
+    lines.append(f'  edge [fontname="{FONT}" fontsize=10 arrowsize=0.65 penwidth=1.4];')
+    lines += [f"  {box.id} [{_box(box)}];" for box in view.boxes]
+    framed = {box.id for box in view.boxes if box.shape in ("tensor", "chip") and None in box.rows}
+    slotted = {box.id for box in view.boxes if box.slots}
+    lines += [f"  {_ends(link, framed, slotted)} [{_link(link)}];" for link in view.links]
+    return "\n".join([*lines, "}", ""])
+
+
+def _graph_attributes(view: View) -> str:
+    rows = [[Run(view.title, INK, 15, bold=True)]] if view.title else []
+    text = "".join(f'<TR><TD ALIGN="LEFT">{_line(row)}</TD></TR>' for row in [*rows, *view.legend])
+    label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{text}</TABLE>>' if text else '""'
+    return (
+        f'rankdir=LR bgcolor=white fontname="{FONT}" nodesep=0.22 ranksep=0.28 pad=0.2 splines=true'
+        f" labelloc=t labeljust=l label={label}"
+    )
+
+
+def _box(box: Box) -> str:
+    tip = f"tooltip={quote(box.tip)}"
+    frame = f'color="{box.border}" penwidth={box.weight:g} fillcolor="{box.fill}"'
+    if box.shape == "dot":
+        return f'shape=circle style=filled fixedsize=true width=0.12 label="" fillcolor="{INK}" {tip}'
+    if box.shape == "circle":
+        label = _line(next(row for row in box.rows if isinstance(row, list)))
+        return f"shape=circle style=filled fixedsize=true width=0.42 {frame} label=<{label}> {tip}"
+    if box.shape == "op" and not box.slots:
+        return f'shape=box style="rounded,filled" margin="0.1,0.06" {frame} label=<{_stack(box)}> {tip}'
+    if box.shape == "op":
+        slots = [f'<TD PORT="s{i}" ALIGN="LEFT">{_line([Run(s, LINE, 9)])}</TD>' for i, s in enumerate(box.slots)]
+        middle = f'<TD ROWSPAN="{len(slots)}" CELLPADDING="5">{_stack(box)}</TD>'
+        rows = "".join(f"<TR>{slot}{'' if i else middle}</TR>" for i, slot in enumerate(slots))
+        return f"label=<{_table(box, rows)}> {tip}"
+    return f"label=<{_table(box, ''.join(_row(row) for row in box.rows))}> {tip}"
+
+
+def _table(box: Box, rows: str) -> str:
+    """A framed table, whose cells reach to the frame, so that wires end there."""
+    if box.shape == "chip":
+        return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{rows}</TABLE>'
+    style = "ROUNDED,DASHED" if box.dashed else "ROUNDED"
+    return (
+        f'<TABLE BORDER="{max(1, round(box.weight))}" STYLE="{style}" COLOR="{box.border}" BGCOLOR="{box.fill}"'
+        f' CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{rows}</TABLE>'
+    )
+
+
+def _stack(box: Box) -> str:
+    return "<BR/>".join(_line(row) for row in box.rows if isinstance(row, list))
+
+
+def _row(row: Row) -> str:
+    if row is None:
+        return f'<TR><TD PORT="w" HEIGHT="2" CELLPADDING="0" BGCOLOR="{LINE}"></TD></TR>'
+    return f"<TR><TD>&#160;{_line(row)}&#160;</TD></TR>" if isinstance(row, list) else f"<TR><TD>{_matrix(row)}</TD></TR>"
+
+
+def _matrix(matrix: Matrix) -> str:
+    cells = ["".join(f'<TD ALIGN="RIGHT">{_line([cell])}</TD>' for cell in row) for row in matrix.rows]
+    rows = "".join(f"<TR>{row}</TR>" for row in cells)
+    return f'<TABLE BORDER="1" SIDES="LR" COLOR="{matrix.color}" CELLBORDER="0" CELLSPACING="4" CELLPADDING="0">{rows}</TABLE>'
+
+
+def _line(line: Line) -> str:
+    return "".join(_run(run) for run in line)
+
+
+def _run(run: Run) -> str:
+    text = html_label(run.text)
+    text = f"<B>{text}</B>" if run.bold else f"<I>{text}</I>" if run.italic else text
+    return f'<FONT POINT-SIZE="{run.size:g}" COLOR="{run.color}">{text}</FONT>'
+
+
+def _ends(link: Link, framed: set[str], slotted: set[str]) -> str:
+    tail = f"{link.tail}:w:e" if link.tail in framed else link.tail
+    head = f"{link.head}:w:w" if link.head in framed else link.head
+    return f"{tail} -> {head}" + (f":s{link.slot}:w" if link.slot is not None and link.head in slotted else "")
+
+
+def _link(link: Link) -> str:
+    """An arrow forward in the colour of values, one back in the colour of gradients, each on its half of the line."""
+    if link.forward and link.gradient:
+        text = f'dir=both color="{GRADIENT};0.5:{FORWARD}"'
+    elif link.forward or link.gradient:
+        text = f'dir={"forward" if link.forward else "back"} color="{FORWARD if link.forward else GRADIENT}"'
+    else:
+        text = f'dir=none color="{LINE}"'
+    if isinstance(link.label, Matrix):
+        return f"{text} label=<{_matrix(link.label)}>"
+    return f"{text} label=<{_line(link.label)}>" if link.label else text

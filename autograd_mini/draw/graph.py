@@ -1,0 +1,254 @@
+"""`draw_graph`: the picture of a computation, and the ways to look at it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..engine import TensorCore
+from . import values
+from .crop import crop
+from .dot import to_dot
+from .gradients import show_gradients
+from .layout import to_svg
+from .model import Model, read
+from .names import name_wires
+from .text import to_text
+from .trace import trace_backward
+from .view import Options, View, view_of
+
+MAX_BOXES = 1500  # that a layout is tried on
+MAX_READ_VALUES = 2000  # operations; of a longer graph only those that are shown are looked at
+TIMEOUT = 60.0  # seconds for the layout
+INSTALL = "Install it (apt, brew or conda install graphviz)"
+NO_DOT = f"Graphviz's `dot` was not found, so the built-in layout draws. {INSTALL} for smoother pictures, PNG and PDF."
+_warned = False
+
+
+class GraphTooLarge(ValueError):
+    """More boxes than a layout can place in a reasonable time."""
+
+
+class Graph:
+    """A picture of a graph. Holds text and numbers only: no tensor, no array, nothing of the graph itself.
+
+    In a notebook it shows itself; elsewhere `print(g.text())` or `g.save("graph.svg")`.
+    """
+
+    def __init__(self, model: Model, options: Options) -> None:
+        self.model = model
+        self._options = options
+        self._view: View | None = None
+        self._files: dict[str, bytes] = {}
+
+    @property
+    def view(self) -> View:
+        """What is drawn: boxes and links."""
+        if self._view is None:
+            self._view = view_of(self.model, self._options)
+        return self._view
+
+    @property
+    def dot(self) -> str:
+        """The picture in Graphviz's language; equal graphs give equal text."""
+        return to_dot(self.view)
+
+    def svg(self) -> str:
+        """The picture as SVG: by `dot` where it is installed, else by the built-in layout.
+
+        Raises GraphTooLarge above 1,500 boxes, TimeoutError if the layout takes longer than a minute.
+        """
+        self._check_size()
+        if shutil.which("dot") is None:
+            _say_once(NO_DOT)
+            return to_svg(self.view)
+        return self._render("svg").decode()
+
+    def png(self) -> bytes:
+        """The picture as PNG, at 144 dots per inch. Needs Graphviz's `dot`."""
+        return self._render("png")
+
+    def text(self) -> str:
+        """The picture as a table of plain text."""
+        return to_text(self.model, self.view.title, self._options.precision)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The model behind the picture, as dictionaries, lists, numbers and text."""
+        return {"format": "autograd_mini.graph", "version": 1, **asdict(self.model)}
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON; nan and inf as words."""
+        return json.dumps(_finite(self.to_dict()), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a file of the kind its suffix says: .svg .png .pdf .dot .txt .json. Never half a file."""
+        path = Path(path)
+        makers = {
+            ".svg": self.svg,
+            ".png": self.png,
+            ".pdf": lambda: self._render("pdf"),
+            ".dot": lambda: self.dot,
+            ".gv": lambda: self.dot,
+            ".txt": lambda: self.text() + "\n",
+            ".json": self.to_json,
+        }
+        suffix = path.suffix.lower()
+        if suffix in (".html", ".gif"):
+            raise NotImplementedError(f"{suffix} pictures are not there yet: use .svg, which browsers show, or .png")
+        if suffix not in makers:
+            raise ValueError(f"cannot tell the format from {path.name!r}: use one of {', '.join(makers)}")
+        made = makers[suffix]()
+        _write(path, made if isinstance(made, bytes) else made.encode())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """What notebooks show; never raises."""
+        bundle: dict[str, Any] = {"text/plain": repr(self)}
+        for kind, make in (("image/svg+xml", self._notebook_svg), ("image/png", self._notebook_png)):
+            if (not include or kind in include) and kind not in (exclude or ()):
+                with contextlib.suppress(Exception):
+                    bundle[kind] = make()
+        with contextlib.suppress(Exception):
+            if len(bundle) == 1:
+                bundle["text/plain"] = self.text()
+        return bundle
+
+    def __repr__(self) -> str:
+        shown, hidden = len(self.model.ops), self.model.hidden
+        more = f" of {shown + hidden:,}" if hidden else ""
+        return f"<Graph: {shown:,}{more} operations, {len(self.model.wires):,} tensors; .text(), .svg(), .save(path)>"
+
+    def _notebook_svg(self) -> str:
+        """With ids of its own, so that two pictures on one page do not clash."""
+        svg = self.svg()
+        prefix = "g" + hashlib.sha256(svg.encode()).hexdigest()[:8]
+        return svg.replace(' id="', f' id="{prefix}_')
+
+    def _notebook_png(self) -> bytes:
+        if shutil.which("dot") is None:
+            raise RuntimeError(NO_DOT)
+        return self.png()
+
+    def _check_size(self) -> None:
+        if len(self.view.boxes) > MAX_BOXES:
+            raise GraphTooLarge(
+                f"{len(self.view.boxes):,} boxes are more than the {MAX_BOXES:,} that can be laid out: pass max_ops="
+                " a smaller number, draw an earlier tensor, or use .text(), .dot and .to_dict(), which have no limit"
+            )
+
+    def _render(self, kind: str) -> bytes:
+        """What Graphviz makes of the DOT text."""
+        self._check_size()
+        if kind not in self._files:
+            self._files[kind] = _run_dot(self.dot, kind)
+        return self._files[kind]
+
+
+def draw_graph(
+    outputs: TensorCore | Sequence[TensorCore],
+    params: Any = None,
+    names: Mapping[str, Any] | None = None,
+    *,
+    trace: trace_backward | None = None,
+    show_values: bool = True,
+    show_grads: bool = True,
+    show_shapes: bool = True,
+    show_dtypes: bool | None = None,
+    max_ops: int = 200,
+    precision: int = 3,
+    max_items: int = 12,
+    title: str | None = None,
+    legend: bool = True,
+) -> Graph:
+    """A picture of how `outputs` (one tensor or several) were computed, and of the gradients that flow back.
+
+    params: a Module, {name: tensor} or tensors; those without a path to the output are drawn, too.
+    names: {name: tensor}, or locals(); default: the variables of the code that calls this.
+    trace: a `trace_backward` that has watched the backward pass; without it the gradients between the leaves are
+    computed again, and shown if they explain what the leaves hold. show_dtypes: None shows those that differ.
+    max_ops: operations drawn, nearest to the output; the rest is one box that says how many. precision: significant
+    digits. max_items: a larger array is shown as mean ± standard deviation, [smallest, largest]. title: default: the formula.
+
+    Changes nothing, and what it returns keeps no tensor alive.
+
+    >>> import autograd_mini as am
+    >>> a, b = am.tensor(3.0, requires_grad=True), am.tensor(2.0, requires_grad=True)
+    >>> d = a + a * b
+    >>> d.backward()
+    >>> print(draw_graph(d, names={"a": a, "b": b, "d": d}).text())
+    d = a + a × b
+    <BLANKLINE>
+    tensor         shape  value  gradient
+    a (parameter)  ()     3      3
+    b (parameter)  ()     2      3
+    t2 = mul(a, b) ()     6      1
+    d = add(a, t2) ()     9      1
+    """
+    outputs = [outputs] if isinstance(outputs, TensorCore) else list(outputs)
+    if not outputs or not all(isinstance(t, TensorCore) for t in outputs):
+        raise TypeError("draw_graph: outputs must be a Tensor or a sequence of at least one")
+    if max_ops < 1 or max_items < 0 or precision < 1:
+        raise ValueError(f"draw_graph: max_ops={max_ops}, precision={precision} must be 1 or more, {max_items=} 0 or more")
+    model, sources = read(outputs)
+    if len(model.ops) > MAX_READ_VALUES:
+        model, sources = crop(model, sources, max_ops)
+    name_wires(model, sources, params, names)
+    known = values.known_values(model, sources)
+    show_gradients(model, sources, known, trace, max_items)
+    values.show_values(model, known, max_items)
+    model, _ = crop(model, sources, max_ops)
+    del known, sources
+    options = Options(title, legend, show_values, show_grads, show_shapes, show_dtypes, precision, max_items)
+    return Graph(model, options)
+
+
+def _run_dot(source: str, kind: str) -> bytes:
+    """Through standard input, without a shell or a file; killed when the time is up."""
+    from graphviz.backend import execute  # as graphviz.pipe does, but with a time limit
+
+    if shutil.which("dot") is None:
+        raise RuntimeError(f"{kind.upper()} needs Graphviz's `dot`. {INSTALL}, or use .svg, which needs nothing")
+    command = ["dot", f"-T{kind}", *(["-Gdpi=144"] if kind == "png" else [])]
+    try:
+        done = execute.run_check(command, input=source.encode(), capture_output=True, quiet=True, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"dot took longer than {TIMEOUT:g} s: pass a smaller max_ops=") from error
+    return bytes(done.stdout)
+
+
+def _say_once(message: str) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(message, stacklevel=3)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Beside and renamed."""
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(beside, 0o644)
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no nan. The nesting is that of the model: shallow."""
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return str(value) if isinstance(value, float) and not -1e308 < value < 1e308 else value

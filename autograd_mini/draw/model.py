@@ -1,0 +1,201 @@
+"""The plain model of a picture: operations, the wires (tensors) between them, and what is known of each.
+
+`read` makes it from the engine's graph, which it never changes. The model itself holds no array, tensor or node, only
+text, numbers and positions in its own lists; passes (names, values, gradients, crop) fill or narrow it; renderers
+read it. `Sources` is where the passes look things up, and is dropped when the picture is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..engine import Node, TensorCore
+from .numbers import Number, Preview
+
+# What is known of a value or a gradient. Never a zero that was not computed.
+SHOWN, NOT_KEPT, CHANGED = "value", "not kept", "changed since"
+NO_GRAD, NOT_RUN, NO_PATH = "no grad", "not run", "no path"
+
+
+@dataclass(slots=True)
+class Reading:
+    """A value or a gradient: its state, what there is to see of it, and a remark."""
+
+    state: str
+    seen: Preview | None = None
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Operand:
+    """One input of an operation: a wire, or a number written into the operation itself."""
+
+    slot: str  # the name of the input in the operation's signature
+    wire: int | None
+    constant: Number | None = None
+    summed: tuple[int, ...] = ()  # axes over which its gradient is summed, because it was broadcast
+    grad: Reading | None = None  # what this use of the wire alone contributes to the gradient
+
+
+@dataclass(slots=True)
+class Op:
+    """One operation that was recorded."""
+
+    name: str
+    operands: list[Operand]
+    wire: int  # its output
+    number: int  # position on the tape
+    scope: str = ""  # path of the module that ran it
+    order: int = 0  # 0: forward, 1: recorded by a backward pass, 2: by the next …
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Wire:
+    """A tensor."""
+
+    kind: str  # "parameter" (a leaf that requires grad), "input" (no gradient), "inner" (made by an operation)
+    shape: tuple[int, ...] | None  # None: no longer known
+    dtype: str
+    producer: int | None = None
+    uses: list[tuple[int, int]] = field(default_factory=list)  # (operation, operand) that read it
+    name: str = ""
+    output: bool = False
+    value: Reading = field(default_factory=lambda: Reading(NOT_KEPT))
+    grad: Reading = field(default_factory=lambda: Reading(NOT_KEPT))
+    hidden_uses: int = 0  # by operations that were cropped
+    cut: bool = False  # the operation that made it was cropped
+
+
+@dataclass(slots=True)
+class Model:
+    """A graph to be drawn. `ops` are in the order in which they ran."""
+
+    ops: list[Op]
+    wires: list[Wire]
+    outputs: list[int]
+    hidden: int = 0  # operations that were cropped
+    backward_ran: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Sources:
+    """Where the facts come from while a model is being filled; never part of the result."""
+
+    nodes: list[Node | None]  # per wire
+    arrays: list[tuple[Any, int] | None]  # per wire: an array and the tape number of its first use
+    tensors: dict[int, Any]  # id of an input's Tensor or array -> wire
+    operations: list[Node]  # per operation
+
+
+def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
+    """The whole graph below `outputs`, without recursion and in a time proportional to its size."""
+    outputs = list(outputs)
+    nodes = reachable([t._node for t in outputs if t._node is not None])
+    model, sources = Model([], [], []), Sources([], [], {}, [])
+    wire_of: dict[Node, int] = {}
+    for node in nodes:
+        prim = node.primitive
+        if prim is None:
+            wire_of[node] = _add_wire(model, sources, Wire("parameter", node.shape, str(node.dtype)), node)
+            continue
+        operands = []
+        for i, parent in enumerate(node.parents):
+            slot = f"x{i}" if prim.variadic else prim.inputs[i]
+            if parent is None:
+                operand = _given(model, sources, node, i, slot)
+            else:
+                operand = Operand(slot, wire_of[parent])
+            if operand.wire is not None:
+                model.wires[operand.wire].uses.append((len(model.ops), i))
+            operands.append(operand)
+        wire = Wire("inner", node.shape, str(node.dtype), len(model.ops))
+        wire_of[node] = _add_wire(model, sources, wire, node)
+        op = Op(prim.name, operands, wire_of[node], node.number, node.mode.scope, node.mode.order)
+        if node.options:
+            op.options = {k: option_text(v) for k, v in node.options.items() if v is not prim.options.get(k)}
+        model.ops.append(op)
+        sources.operations.append(node)
+    for tensor in outputs:
+        if tensor._node is not None:
+            wire = wire_of[tensor._node]
+        else:
+            wire = _input_wire(model, sources, tensor, tensor._array, 0)
+        model.outputs.append(wire)
+        model.wires[wire].output = True
+        sources.arrays[wire] = (tensor._array, tensor._node.number if tensor._node is not None else 0)
+    return model, sources
+
+
+def reachable(roots: Iterable[Node]) -> list[Node]:
+    """Every node below the roots, oldest first."""
+    stack = list(roots)
+    seen = set(stack)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=lambda node: node.number)
+
+
+def _add_wire(model: Model, sources: Sources, wire: Wire, node: Node | None) -> int:
+    model.wires.append(wire)
+    sources.nodes.append(node)
+    sources.arrays.append(None)
+    return len(model.wires) - 1
+
+
+def _given(model: Model, sources: Sources, node: Node, i: int, slot: str) -> Operand:
+    """An input without a gradient: from what the node was given, or from what it keeps for its rules."""
+    given = node.given[i] if isinstance(node.given, tuple) else node.given
+    if callable(given):
+        given = given()  # a weak reference
+    array = given._array if isinstance(given, TensorCore) else given
+    if array is None:
+        array = kept_input(node, i)
+    if isinstance(array, (bool, int, float)) or (isinstance(array, np.generic) and given is not None):
+        return Operand(slot, None, array.item() if isinstance(array, np.generic) else array)
+    owner = array if given is None else given
+    return Operand(slot, _input_wire(model, sources, owner, array, node.number))
+
+
+def _input_wire(model: Model, sources: Sources, owner: Any, array: Any, number: int) -> int:
+    known = sources.tensors.get(id(owner)) if owner is not None else None
+    if known is not None:
+        return known
+    shape, dtype = (None, "") if array is None else (array.shape, str(array.dtype))
+    wire = _add_wire(model, sources, Wire("input", shape, dtype, grad=Reading(NO_GRAD)), None)
+    if array is not None:
+        sources.arrays[wire] = (array, number)
+        sources.tensors[id(owner)] = sources.tensors[id(array)] = wire
+    return wire
+
+
+def kept_input(node: Node, i: int) -> Any:
+    """The value of input i if the node keeps it for backward, else None."""
+    prim = node.primitive
+    if prim is None or node.kept is None:
+        return None
+    name = prim.inputs[0 if prim.variadic else i]
+    value = node.kept[prim.asked.index(name)] if name in prim.asked else None
+    return value[i] if prim.variadic and value is not None else value
+
+
+def option_text(value: Any) -> str:
+    """An option of an operation as short text: no addresses, no long arrays."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(option_text(v) for v in value) + ")"
+    if isinstance(value, slice):
+        ends = [value.start, value.stop] + ([value.step] if value.step is not None else [])
+        return ":".join("" if v is None else str(v) for v in ends)
+    if isinstance(value, (bool, int, float, str, np.dtype, np.generic)):
+        return str(value)
+    return {type(None): "None", type(Ellipsis): "..."}.get(type(value), type(value).__name__)

@@ -1,0 +1,61 @@
+"""Watching backward passes: the gradient on every wire, in the order in which they were computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine import ModeSwitch, Node, TensorCore, Watcher, current_mode
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+
+class trace_backward(ModeSwitch):
+    """Keeps a copy of every gradient that the backward passes inside compute, so that pictures can show them.
+
+    Holds the nodes of the graph (not its tensors) until it is dropped itself. Several passes add up, as in `.grad`.
+
+    >>> import autograd_mini as am
+    >>> x = am.tensor(3.0, requires_grad=True)
+    >>> y = x * 2 + x
+    >>> with trace_backward() as trace:
+    ...     y.backward()
+    >>> [node.primitive.name for node in trace.order]
+    ['add', 'mul']
+    >>> print(trace.graph(title="").text())
+    """
+
+    def __init__(self) -> None:
+        super().__init__(watch=self)
+        self.order: list[Node] = []  # operations, in the order in which their rules ran
+        self.edges: dict[tuple[Node, int], Any] = {}  # (operation, number of the input) -> gradient
+        self.seeds: list[Any] = []  # what came in from above, per output
+        self._outer: list[Watcher | None] = []
+
+    def __enter__(self) -> trace_backward:  # type: ignore[override]
+        self._outer.append(current_mode().watch)
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self._outer.pop()
+
+    def forward(self, node: Node, out: Any, env: tuple[Any, ...]) -> None:
+        """Called by the engine; nothing to keep."""
+        if (outer := self._outer[-1]) is not None:
+            outer.forward(node, out, env)
+
+    def backward(self, node: Node | None, i: int, gradient: Any) -> None:
+        """Called by the engine with each gradient that flows into input i of `node`; None: into output i."""
+        if (outer := self._outer[-1]) is not None:
+            outer.backward(node, i, gradient)
+        array = np.array(gradient._array if isinstance(gradient, TensorCore) else gradient)
+        if node is None:
+            self.seeds[i : i + 1] = [self.seeds[i] + array if i < len(self.seeds) else array]
+            return
+        if not self.order or self.order[-1] is not node:
+            self.order.append(node)
+        self.edges[node, i] = self.edges[node, i] + array if (node, i) in self.edges else array

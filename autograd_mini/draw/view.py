@@ -1,0 +1,287 @@
+"""From the model to what is drawn: boxes of text and links between them, with colours, but no coordinates.
+
+Both renderers (`dot`, and the built-in layout) draw exactly this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from .formula import COMMUTATIVE, LABELS, SENTENCES, SLOTS, SUBLABELS, SYMBOLS, formula
+from .model import CHANGED, NO_GRAD, NO_PATH, NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Wire
+from .numbers import Number, number, summary
+
+FORWARD, GRADIENT = "#00568F", "#A83C00"
+INK, MUTED, ZERO, LINE, WHITE = "#1F2328", "#57606A", "#636C76", "#6E7781", "#FFFFFF"
+HINTS = {
+    NOT_KEPT: "run backward under trace_backward() to keep it",
+    NOT_RUN: "backward() has not been called on this graph",
+    NO_GRAD: "does not require grad",
+    NO_PATH: "requires grad, but the output does not depend on it",
+    CHANGED: "was written in place after the operation had read it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A piece of text in one style; `size` in points."""
+
+    text: str
+    color: str = INK
+    size: float = 11
+    bold: bool = False
+    italic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Numbers in columns between two vertical bars."""
+
+    rows: list[list[Run]]
+    color: str
+
+
+Line = list[Run]
+Row = Line | Matrix | None  # None: the bar, the wire itself
+
+
+@dataclass(slots=True)
+class Box:
+    """A node of the drawing. shape: "chip" (bare), "tensor" (framed), "op", "circle" or "dot"."""
+
+    id: str
+    shape: str
+    rows: list[Row] = field(default_factory=list)
+    fill: str = WHITE
+    border: str = INK
+    dashed: bool = False
+    weight: float = 1.6  # of the border, in points
+    slots: list[str] = field(default_factory=list)
+    tip: str = ""
+
+
+@dataclass(slots=True)
+class Link:
+    """A wire from tail to head; forward and gradient say at which ends it has arrows."""
+
+    tail: str
+    head: str
+    slot: int | None = None  # of the head
+    forward: bool = False
+    gradient: bool = False
+    label: Row = None
+
+
+@dataclass(slots=True)
+class View:
+    """The whole drawing."""
+
+    title: str
+    legend: list[Line]
+    boxes: list[Box] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller chose."""
+
+    title: str | None = None
+    legend: bool = True
+    show_values: bool = True
+    show_grads: bool = True
+    show_shapes: bool = True
+    show_dtypes: bool | None = None  # None: only where they differ
+    precision: int = 3
+    max_items: int = 12
+
+
+def view_of(model: Model, options: Options) -> View:
+    """Boxes and links for every operation and every wire."""
+    usual = _usual_dtype(model) if options.show_dtypes is None else "" if options.show_dtypes else None
+    view = View(_title(model) if options.title is None else options.title, [])
+    drawing = _Drawing(model, options, usual, view)
+    for i in range(len(model.wires)):
+        drawing.wire(i)
+    for i in range(len(model.ops)):
+        drawing.op(i)
+    if model.hidden:
+        stub = Box("hidden", "tensor", [[Run(f"+ {model.hidden:,} ops", MUTED, 12, bold=True)]], dashed=True, border=LINE)
+        view.boxes.insert(0, stub)
+        view.links += [Link("hidden", f"t{i}", gradient=True) for i, wire in enumerate(model.wires) if wire.cut]
+    if options.legend:
+        view.legend = _legend(model, view, options)
+    return view
+
+
+def _title(model: Model) -> str:
+    if model.hidden:
+        return f"{len(model.ops) + model.hidden:,} operations, of which the last {len(model.ops):,} are shown"
+    texts = [formula(model, wire) for wire in model.outputs] if len(model.ops) <= 200 else [""]
+    return ",  ".join(texts) if len(texts) == 1 and texts[0] else f"{len(model.ops):,} operations"
+
+
+def _usual_dtype(model: Model) -> str | None:
+    """The dtype that most tensors have, which need not be said."""
+    found = [wire.dtype for wire in model.wires if wire.dtype]
+    return max(sorted(set(found)), key=found.count) if found else None
+
+
+@dataclass(slots=True)
+class _Drawing:
+    model: Model
+    options: Options
+    usual: str | None  # dtype that is not shown; None: no dtype is
+    view: View
+
+    def wire(self, i: int) -> None:
+        wire = self.model.wires[i]
+        box = Box(f"t{i}", "tensor" if wire.kind != "inner" or wire.output else "chip", tip=self.tip(wire))
+        if wire.output:
+            box.fill, box.border, box.weight = "#E7F4EE", "#006B4A", 2.4
+        elif wire.kind == "parameter":
+            box.fill, box.border = "#FFF4D6", "#8A6100"
+        elif wire.kind == "input":
+            box.fill, box.border, box.dashed, box.weight = "#F3F5F8", LINE, True, 1.2
+        box.rows.append(self.header(wire))
+        if self.options.show_values:
+            box.rows += self.reading(wire.value, FORWARD, box.fill)
+        box.rows.append(None)
+        if self.options.show_grads:
+            box.rows += self.total(wire) or self.reading(wire.grad, GRADIENT, box.fill)
+        box.rows = [row for row in box.rows if row != []]
+        self.view.boxes.append(box)
+        self.uses(i, wire, box)
+
+    def uses(self, i: int, wire: Wire, box: Box) -> None:
+        """Links to the operations that read the wire; through a junction where gradients add."""
+        needs, leaf = wire.kind != "input", wire.kind != "inner" or wire.output
+        tail = box.id
+        if junction := needs and len(wire.uses) > 1:
+            tail = f"j{i}"
+            self.view.boxes.append(Box(tail, "dot", tip="gradients add here"))
+            self.view.links.append(Link(box.id, tail, gradient=leaf))
+        for op, place in wire.uses:
+            operand = self.model.ops[op].operands[place]
+            link = Link(tail, f"n{op}", place if _slots(self.model.ops[op]) else None, True, needs and (leaf or junction))
+            if junction and operand.grad is not None and self.options.show_grads:
+                link.label = self.reading(replace(operand.grad, note=""), GRADIENT, WHITE)[0]
+            self.view.links.append(link)
+
+    def op(self, i: int) -> None:
+        op = self.model.ops[i]
+        box = Box(f"n{i}", "op", tip=_op_tip(op), weight=1.8)
+        constant = next((o.constant for o in op.operands if o.constant is not None), None)
+        if op.name == "pow_number":
+            box.rows = [[Run(f"^ {op.options.get('exponent', '?')}", size=14, bold=True)]]
+        elif constant is not None and op.name in SYMBOLS and len(op.operands) == 2:
+            sign, value = SYMBOLS[op.name], number(constant, self.options.precision)
+            text = f"{value} {sign} ·" if op.operands[0].constant is not None else f"{sign} {value}"
+            box.rows = [[Run(text, size=14, bold=True)]]
+        else:
+            label = SYMBOLS.get(op.name) or LABELS.get(op.name, op.name)
+            notes = [_constants(op, self.options.precision), SUBLABELS.get(op.name, "")]
+            notes += [", ".join(f"{k} {v}" for k, v in op.options.items())]
+            box.slots = _slots(op)
+            if len(label) == 1 and not any(notes) and not box.slots:
+                box.shape = "circle"
+            box.rows = [[Run(label, size=16 if len(label) == 1 else 14, bold=True)]]
+            box.rows += [[Run(note, MUTED, 9)] for note in notes if note]
+        self.view.boxes.append(box)
+        out = self.model.wires[op.wire]
+        self.view.links.append(Link(box.id, f"t{op.wire}", forward=out.output, gradient=True))
+
+    def header(self, wire: Wire) -> Line:
+        line = [Run(wire.name, size=10, bold=True)] if wire.name else []
+        facts = []
+        if self.options.show_shapes and wire.shape != ():
+            facts.append("(unknown shape)" if wire.shape is None else str(wire.shape))
+        if self.usual is not None and wire.dtype not in (self.usual, ""):
+            facts.append(wire.dtype)
+        return line + ([Run(("\u00a0" if line else "") + " ".join(facts), MUTED, 10)] if facts else [])
+
+    def reading(self, reading: Reading, color: str, fill: str) -> list[Row]:
+        """The rows that show a value or a gradient, or say in which state it is."""
+        note: list[Row] = [[Run(reading.note, MUTED, 9, italic=True)]] if reading.note else []
+        seen, precision = reading.seen, self.options.precision
+        if reading.state != SHOWN or seen is None:
+            return [[Run(reading.state, MUTED, 10, italic=True)], *note]
+        if seen.rows is None:
+            return [*([Run(line, color, 10.5)] for line in summary(seen, precision)), *note]
+        cells = [[_cell(item, color, fill, precision) for item in row] for row in seen.rows]
+        if not seen.shape:
+            return [[replace(cells[0][0], size=12)], *note]
+        return [Matrix(cells, color) if cells and cells[0] else [Run("empty", MUTED, 10, italic=True)], *note]
+
+    def total(self, wire: Wire) -> list[Row]:
+        """`1 + 2 = 3`: how the gradients of a number that is used several times add up."""
+        seen = wire.grad.seen
+        parts = [self.model.ops[op].operands[i].grad for op, i in wire.uses]
+        if wire.shape != () or len(parts) < 2 or len(parts) > 4 or seen is None or not seen.rows or wire.grad.note:
+            return []
+        items = [p.seen.rows[0][0] for p in parts if p is not None and p.seen is not None and p.seen.rows]
+        if len(items) < len(parts):
+            return []
+        terms = " + ".join(number(x, self.options.precision) for x in items).replace("+ −", "− ")
+        return [[Run(f"{terms} = {number(seen.rows[0][0], self.options.precision)}", GRADIENT, 12)]]
+
+    def tip(self, wire: Wire) -> str:
+        words = [wire.name, {"inner": "made by an operation"}.get(wire.kind, wire.kind)]
+        words += [str(wire.shape) if wire.shape is not None else "", wire.dtype]
+        if wire.value.state != SHOWN:
+            words.append(f"value {wire.value.state}" + (": " + HINTS[CHANGED] if wire.value.state == CHANGED else ""))
+        if wire.grad.state != SHOWN:
+            words.append(f"gradient {wire.grad.state}: {HINTS[wire.grad.state]}")
+        return ", ".join(word for word in words if word)
+
+
+def _cell(item: Number, color: str, fill: str, precision: int) -> Run:
+    zero = item == 0 and color == GRADIENT
+    return Run(number(item, precision), (ZERO if fill in (WHITE, "#FFF4D6") else MUTED) if zero else color)
+
+
+def _slots(op: Op) -> list[str]:
+    """The labels of an operation's inputs, where it matters which is which."""
+    wired = [operand for operand in op.operands if operand.wire is not None]
+    if len(wired) < 2 or op.name in COMMUTATIVE or len(wired) < len(op.operands) or len(wired) > 8:
+        return []
+    return list(SLOTS.get(op.name, [operand.slot for operand in op.operands]))
+
+
+def _constants(op: Op, precision: int) -> str:
+    return ", ".join(f"{o.slot} {number(o.constant, precision)}" for o in op.operands if o.constant is not None)
+
+
+def _op_tip(op: Op) -> str:
+    where = f" in {op.scope}" if op.scope else ""
+    return f"{op.name}{where}" + (f": {SENTENCES[op.name]}" if op.name in SENTENCES else "")
+
+
+def _legend(model: Model, view: View, options: Options) -> list[Line]:
+    """Only what occurs in this picture."""
+    outputs = [model.wires[i].name or "output" for i in model.outputs]
+    one = f"d {outputs[0]} / d value" if len(outputs) == 1 else "gradient"
+    words = [Run("above the wire: ", MUTED, 10), Run("forward value →", FORWARD, 10)] if options.show_values else []
+    if options.show_grads:
+        words += [Run("     below it: ", MUTED, 10), Run(f"← {one}", GRADIENT, 10)]
+    free = [w for w in model.wires if not w.output]
+    if any(w.kind == "parameter" for w in free):
+        words.append(Run("     yellow: parameter", MUTED, 10))
+    if any(w.kind == "input" for w in free):
+        words.append(Run("     dashed: needs no gradient", MUTED, 10))
+    lines = [[*words, Run("     green: output", MUTED, 10)]]
+    if any(box.shape == "dot" for box in view.boxes):
+        lines[0].append(Run("     ●: gradients add", MUTED, 10))
+    names = sorted({op.name for op in model.ops if op.name in SENTENCES}, key=list(SENTENCES).index)
+    lines += _wrapped([SENTENCES[name] for name in names]) if options.show_grads and len(names) <= 8 else []
+    return lines + [[Run(note, MUTED, 10, italic=True)] for note in model.notes]
+
+
+def _wrapped(sentences: list[str], width: int = 120) -> list[Line]:
+    lines: list[str] = []
+    for sentence in sentences:
+        if lines and len(lines[-1]) + len(sentence) < width:
+            lines[-1] += "  ·  " + sentence
+        else:
+            lines.append(sentence)
+    return [[Run(line, MUTED, 10)] for line in lines]
