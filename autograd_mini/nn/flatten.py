@@ -1,0 +1,68 @@
+"""Layers that change the shape and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..primitive import ShapeError
+from ..tensor import Tensor
+from .module import Module
+
+
+class Flatten(Module):
+    """The axes from start_dim to end_dim as one: (N, 1, 28, 28) becomes (N, 784).
+
+    >>> import autograd_mini as am
+    >>> Flatten()(am.ones(5, 1, 28, 28)).shape
+    (5, 784)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        for dim in (self.start_dim, self.end_dim):
+            _check_dim(input, dim)
+        return input.flatten(self.start_dim, self.end_dim)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """One axis as several: Unflatten(1, (1, 28, 28)) makes (N, 784) into (N, 1, 28, 28); one length may be -1.
+
+    >>> import autograd_mini as am
+    >>> Unflatten(1, (2, -1))(am.ones(5, 6)).shape
+    (5, 2, 3)
+    """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        if isinstance(unflattened_size, int):
+            raise TypeError("unflattened_size must be a tuple of ints, but found type int")
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, input: Tensor) -> Tensor:
+        _check_dim(input, self.dim)
+        dim, sizes = self.dim % input.ndim, list(self.unflattened_size)
+        length = input.shape[dim]
+        if sizes.count(-1) == 1 and (known := -math.prod(sizes)) > 0:
+            sizes[sizes.index(-1)] = length // known
+        if math.prod(sizes) != length or min(sizes, default=0) < 0:
+            raise ShapeError(
+                f"unflatten: Provided sizes {list(self.unflattened_size)} don't multiply up to the size of dim {dim}"
+                f" ({length}) in the input tensor"
+            )
+        return input.reshape((*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+def _check_dim(input: Tensor, dim: int) -> None:
+    if not -input.ndim <= dim < max(input.ndim, 1):
+        limits = f"[{-input.ndim}, {input.ndim - 1}]"
+        raise IndexError(f"Dimension out of range (expected to be in range of {limits}, but got {dim})")

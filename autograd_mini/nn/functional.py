@@ -1,0 +1,257 @@
+"""The functions behind the layers: they hold no parameters."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import creation
+from ..creation import DTypeLike
+from ..engine import Array, wrap
+from ..primitive import ShapeError
+from ..rules import elementwise as ew
+from ..rules import nnet
+from ..rules.index import take_along_dim
+from ..tensor import Tensor
+
+# ------------------------------------------------------------------------------------- layers without parameters
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """input weightᵀ + bias: (..., in) by weight (out, in) to (..., out).
+
+    >>> import autograd_mini as am
+    >>> linear(am.tensor([1.0, 2.0]), am.tensor([[3.0, 4.0]]), am.tensor([5.0]))
+    tensor([16.])
+    """
+    return nnet.linear(input, weight, 0.0 if bias is None else bias)  # type: ignore[no-any-return]
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0), elementwise; inplace: in the memory of the input."""
+    return input.relu_() if inplace else ew.relu(input)  # type: ignore[no-any-return]
+
+
+sigmoid: Callable[[Tensor], Tensor] = ew.sigmoid
+tanh: Callable[[Tensor], Tensor] = ew.tanh
+
+
+def softmax(input: Tensor, dim: int | None = None, dtype: DTypeLike = None) -> Tensor:
+    """exp(x) / sum(exp(x)) along `dim`; dtype: that of the computation."""
+    input = input if dtype is None else input.to(dtype)
+    return nnet.softmax(input, axis=_dim(input, dim, "softmax"))  # type: ignore[no-any-return]
+
+
+def log_softmax(input: Tensor, dim: int | None = None, dtype: DTypeLike = None) -> Tensor:
+    """log(softmax(x)) along `dim`, finite where softmax itself would be 0; dtype: that of the computation."""
+    input = input if dtype is None else input.to(dtype)
+    return nnet.log_softmax(input, axis=_dim(input, dim, "log_softmax"))  # type: ignore[no-any-return]
+
+
+def _dim(input: Tensor, dim: int | None, name: str) -> int:
+    if dim is None:
+        warnings.warn(
+            f"Implicit dimension choice for {name} has been deprecated."
+            " Change the call to include dim=X as an argument.",
+            stacklevel=3,
+        )
+        return 0 if input.ndim in (0, 1, 3) else 1
+    return dim
+
+
+def check_probability(p: float) -> None:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Each element 0 with probability p, otherwise 1/(1-p) times itself; the input itself if not training.
+
+    The choices are drawn from `default_generator`, as `manual_seed` seeds it.
+    """
+    check_probability(p)
+    if not training or p == 0:
+        return input
+    kept = creation.default_generator.numpy.random(input.shape, dtype=np.float32) >= p
+    mask = wrap(np.multiply(kept, 1 / (1 - p) if p < 1 else 0.0, dtype=input.dtype))
+    return input.mul_(mask) if inplace else input * mask  # type: ignore[no-any-return]
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Class numbers (...) as int64 rows (..., num_classes) with a single 1; -1: as many classes as occur.
+
+    >>> import autograd_mini as am
+    >>> one_hot(am.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    classes = np.asarray(tensor._array)
+    if classes.dtype.kind not in "iu":
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if classes.size == 0 and num_classes <= 0:
+        raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    if classes.size and classes.min() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    count = int(classes.max()) + 1 if num_classes == -1 else num_classes
+    if classes.size and classes.max() >= count:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    return wrap((classes[..., None] == np.arange(count)).astype(np.int64))
+
+
+# ------------------------------------------------------------------------------------------------------- losses
+
+
+def check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def _reduce(losses: Tensor, reduction: str, total_weight: float | None = None) -> Tensor:
+    """The mean (for weighted losses: their sum over the total weight), the sum, or the losses themselves."""
+    check_reduction(reduction)
+    if reduction == "none":
+        return losses
+    if reduction == "mean" and total_weight is None and losses.numel():
+        return losses.mean()  # type: ignore[no-any-return]
+    total = losses.sum()
+    if reduction == "sum":
+        return total  # type: ignore[no-any-return]
+    return total / total_weight if total_weight else total * float("nan")  # type: ignore[no-any-return]
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(input)[target]: the negative log-likelihood of the target classes.
+
+    input: scores (C), (N, C) or (N, C, d1, …). target: class numbers of the same shape without C, or probabilities of
+    the same shape. weight (C): of each class; the mean is then the weighted one. ignore_index: targets with this
+    number count nowhere. label_smoothing ε: the target becomes (1 - ε) target + ε / C.
+    reduction: "mean", "sum" or "none" (one loss per target).
+
+    >>> import autograd_mini as am
+    >>> cross_entropy(am.tensor([[0.0, 0.0]]), am.tensor([1]))  # log 2
+    tensor(0.6931)
+    """
+    if weight is None and not label_smoothing and ignore_index < 0 and input.ndim <= 2:
+        try:
+            return _reduce(nnet.softmax_cross_entropy(input, target), reduction)  # the usual case
+        except (IndexError, ValueError):  # perhaps targets to ignore; if not, the longer way says what is wrong
+            pass
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    scores, weights = _classes_last(input), _class_weights(weight, input)
+    if target.is_floating_point():
+        return _soft_cross_entropy(scores, target, weights, ignore_index, reduction, label_smoothing)
+    classes, counts = _class_targets(scores, target, weights, ignore_index)
+    if label_smoothing:
+        count = scores.shape[-1]
+        hot = (1 - label_smoothing) * (classes[..., None] == np.arange(count)) + label_smoothing / count
+        soft = hot * (weights if weights is not None else 1.0) * (classes != _IGNORED)[..., None]
+        losses = nnet.softmax_cross_entropy(scores, wrap(soft.astype(input.dtype)))
+    else:
+        losses = nnet.softmax_cross_entropy(scores, np.maximum(classes, 0)) * counts
+    return _reduce(losses, reduction, float(counts.sum()))
+
+
+def _soft_cross_entropy(
+    scores: Tensor, target: Tensor, weights: Array | None, ignore_index: int, reduction: str, label_smoothing: float
+) -> Tensor:
+    """Targets that are probabilities; the mean is over the targets, whatever the weights."""
+    if ignore_index >= 0:
+        raise RuntimeError("ignore_index is not supported for floating point target")
+    soft = _classes_last(target)
+    if soft.shape != scores.shape:
+        raise ShapeError(
+            f"targets of floating point dtype are probabilities, of the shape of the scores; got, with the classes"
+            f" moved last, {soft.shape} for {scores.shape}. Class numbers must be integers."
+        )
+    if label_smoothing:
+        soft = soft * (1 - label_smoothing) + label_smoothing / scores.shape[-1]
+    return _reduce(nnet.softmax_cross_entropy(scores, soft if weights is None else soft * weights), reduction)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """-input[target] for log-probabilities (C), (N, C) or (N, C, d1, …); the rest as in `cross_entropy`."""
+    log_p = _classes_last(input)
+    classes, counts = _class_targets(log_p, target, _class_weights(weight, input), ignore_index)
+    picked = take_along_dim(log_p, np.maximum(classes, 0)[..., None], axis=-1).squeeze(-1)
+    return _reduce(picked * -counts, reduction, float(counts.sum()))
+
+
+_IGNORED = -1  # how a target to be ignored is marked below
+
+
+def _classes_last(input: Tensor) -> Tensor:
+    """(N, C, d1, …) as (N, d1, …, C)."""
+    if input.ndim <= 2:
+        return input
+    return input.permute(0, *range(2, input.ndim), 1)  # type: ignore[no-any-return]
+
+
+def _class_weights(weight: Tensor | None, input: Tensor) -> Array | None:
+    if weight is None:
+        return None
+    count = input.shape[min(1, input.ndim - 1)]
+    if weight.shape != (count,):
+        raise ShapeError(
+            f"weight tensor should be defined either for all {count} classes or no classes but got weight tensor of"
+            f" shape: {list(weight.shape)}"
+        )
+    return weight._array
+
+
+def _class_targets(scores: Tensor, target: Tensor, weights: Array | None, ignore_index: int) -> tuple[Array, Array]:
+    """Class numbers, -1 where they are to be ignored, and how much each counts: its class's weight, 1 or 0."""
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"targets must be class numbers of an integer dtype, and these are {target.dtype}")
+    if target.shape != scores.shape[:-1]:
+        raise ShapeError(
+            f"Expected input batch_size {scores.shape[:-1]} to match target batch_size {target.shape}:"
+            " one class number for each row of scores"
+        )
+    classes = np.asarray(target._array, np.int64)
+    valid = classes != ignore_index
+    wrong = valid & ((classes < 0) | (classes >= scores.shape[-1]))
+    if wrong.any():
+        raise IndexError(f"Target {classes[wrong].flat[0]} is out of bounds: classes are 0 to {scores.shape[-1] - 1}.")
+    classes = np.where(valid, classes, _IGNORED)
+    counts = valid if weights is None else np.where(valid, weights[np.maximum(classes, 0)], 0)
+    return classes, counts.astype(scores.dtype)
+
+
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """(input - target)², elementwise, then reduced."""
+    difference = _difference(input, target)
+    return _reduce(difference * difference, reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """|input - target|, elementwise, then reduced."""
+    return _reduce(_difference(input, target).abs(), reduction)
+
+
+def _difference(input: Tensor, target: Tensor) -> Tensor:
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape})."
+            " This will likely lead to incorrect results due to broadcasting."
+            " Please ensure they have the same size.",
+            stacklevel=3,
+        )
+    return ew.sub(input, target)  # type: ignore[no-any-return]

@@ -1,0 +1,90 @@
+"""Clipping of gradients, and parameters as one vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..engine import Array, wrap
+from ..rules.shape import cat
+from ..tensor import Tensor
+from ..writes import writes
+
+Tensors = Tensor | Iterable[Tensor]
+
+
+def _gradients(parameters: Tensors) -> list[Array]:
+    """The gradients that there are, as arrays to write into."""
+    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    grads = [tensor.grad for tensor in tensors if tensor.grad is not None]
+    for grad in grads:
+        grad._array = np.asanyarray(grad._array)
+    return [grad._array for grad in grads]
+
+
+def _norm(array: Array, norm_type: float) -> float:
+    flat = array.ravel(order="K").astype(np.float32 if array.dtype == np.float16 else array.dtype, copy=False)
+    if norm_type == 2.0:
+        return math.sqrt(np.dot(flat, flat))
+    return float(np.linalg.norm(flat, norm_type)) if flat.size else 0.0
+
+
+def clip_grad_norm_(
+    parameters: Tensors, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Scale all gradients, in place, so that the norm of all of them together is at most max_norm.
+
+    Returns that norm as it was before. Raises RuntimeError, if asked to, where it is infinite or NaN.
+    Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1.
+
+    >>> import autograd_mini as am
+    >>> w = am.tensor([0.0, 0.0], requires_grad=True)
+    >>> (w * am.tensor([3.0, 4.0])).sum().backward()
+    >>> clip_grad_norm_(w, 1.0), w.grad
+    (tensor(5.), tensor([0.6000, 0.8000]))
+    """
+    grads, norm_type = _gradients(parameters), float(norm_type)
+    total = _norm(np.array([_norm(grad, norm_type) for grad in grads]), norm_type)
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be"
+            " clipped. To disable this error and scale the gradients by the non-finite norm anyway, set"
+            " `error_if_nonfinite=False`"
+        )
+    scale = max_norm / (total + 1e-6)
+    for grad in grads if not scale >= 1 else ():
+        grad *= scale
+        writes.note(grad)
+    return wrap(np.array(total, grads[0].dtype if grads else np.float32))
+
+
+def clip_grad_value_(parameters: Tensors, clip_value: float) -> None:
+    """Limit every element of the gradients, in place, to ±clip_value."""
+    for grad in _gradients(parameters):
+        np.clip(grad, -float(clip_value), float(clip_value), out=grad)
+        writes.note(grad)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All parameters, each in row-major order, one after the other, as one vector; differentiable."""
+    return cat([parameter.reshape(-1) for parameter in parameters])  # type: ignore[no-any-return]
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Write the pieces of a vector into the parameters: the inverse of `parameters_to_vector`.
+
+    Raises ValueError, before anything is written, if their sizes do not add up to the vector's.
+    """
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"expected a Tensor, but got: {type(vec).__name__}")
+    parameters = list(parameters)
+    sizes = [parameter.numel() for parameter in parameters]
+    if vec.shape != (sum(sizes),):
+        raise ValueError(f"the parameters have {sum(sizes)} elements, but the vector has the shape {vec.shape}")
+    pieces = np.split(vec.detach().numpy(), np.cumsum(sizes)[:-1]) if sizes else []
+    for parameter, piece in zip(parameters, pieces, strict=True):
+        parameter._array = np.asanyarray(parameter._array)
+        parameter._array[...] = piece.reshape(parameter.shape)
+        writes.note(parameter._array)
