@@ -1,0 +1,255 @@
+"""`save` and `load`: tensors, and the dicts, lists, numbers and strings around them, without pickle.
+
+A file is an uncompressed .npz: each tensor one .npy member, which `numpy.load` reads too, and `tree.json`, which says
+where they belong. With the suffix .safetensors it is one of those, the same tree in its metadata. Nothing that
+a file holds is ever executed, and no more memory is taken than the file is long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import math
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+import numpy as np
+
+from .dtypes import dtype_of
+from .engine import Array, wrap
+from .tensor import Tensor, check_device
+
+File = str | os.PathLike[str] | IO[bytes]
+TREE = "tree.json"
+_SIGNATURES = {  # how foreign files begin
+    b"\x80": "a pickle, which is never read, as it can run any program",
+    b"\x93NUMPY": "a single .npy array: use numpy.load",
+    b"\x89HDF": "an HDF5 file, as Keras writes",
+    b"\x1f\x8b": "a gzip file: unpack it first",
+}
+
+
+class LoadError(RuntimeError, ValueError):
+    """A file cannot be loaded; the message names it and says what was found."""
+
+
+def save(obj: Any, f: File) -> None:
+    """Write tensors, numbers, strings, None, bools and dicts, lists and tuples of them, as `state_dict()` returns.
+
+    f: a path, or a file open for writing in binary. A file appears whole or not at all, and the same content gives the
+    same bytes. Parameters are saved as plain tensors, arrays come back as tensors. The suffix .safetensors chooses that
+    format and needs `pip install autograd_mini[safetensors]`; any other suffix means the package's own.
+    Raises TypeError, naming the place, for what cannot be saved.
+
+    >>> import tempfile, autograd_mini as am
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save({"weight": am.ones(2), "epoch": 3}, f"{folder}/model.pt")
+    ...     load(f"{folder}/model.pt")
+    {'weight': tensor([1., 1.]), 'epoch': 3}
+    """
+    arrays: dict[str, Array] = {}
+    tree = _tree(obj, "", arrays)
+    if isinstance(f, (str, os.PathLike)):
+        write = _write_safetensors if os.fspath(f).endswith(".safetensors") else _write_npz
+        with replacing(f) as file:
+            write(file, json.dumps(tree), arrays)
+    else:
+        _write_npz(f, json.dumps(tree), arrays)
+
+
+def load(f: File, map_location: Any = None, *, weights_only: bool = True) -> Any:
+    """What `save` wrote, or the dict of tensors in an .npz or .safetensors file, whatever its suffix.
+
+    f: a path, or a file open for reading in binary. map_location: "cpu" or None. weights_only=False finds nothing more.
+    Raises LoadError for a file that is damaged or something else.
+    """
+    if isinstance(map_location, Mapping) or callable(map_location):
+        raise NotImplementedError("map_location must be None or a device: tensors live on the CPU")
+    check_device(map_location)
+    if isinstance(f, (str, os.PathLike)):
+        with open(f, "rb") as file:
+            return _read(file, os.fspath(f))
+    return _read(f, str(getattr(f, "name", "the stream")))
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A new file beside `path` to write to; takes its place, safe on disk, at the end; is removed if anything fails."""
+    target = os.path.realpath(path)  # the file itself, not a link to it
+    folder, name = os.path.split(target)
+    if not os.path.isdir(folder):
+        raise RuntimeError(f"Parent directory {folder} does not exist.")
+    for i in itertools.count(os.getpid()):
+        beside = os.path.join(folder, f".{name}.{i}.tmp")
+        with contextlib.suppress(FileExistsError):
+            file = open(beside, "xb")  # noqa: SIM115 - closed below, before it is renamed
+            break
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+# ---------------------------------------------------------------------------------------------------- the tree
+
+
+def _tree(obj: Any, place: str, arrays: dict[str, Array]) -> Any:
+    """`obj` as JSON, its tensors moved to `arrays`: a list stays a list, whatever else it lacks says what it is."""
+    if isinstance(obj, np.generic) and obj.dtype.kind in "fiub":
+        return obj.item()
+    if isinstance(obj, (Tensor, np.ndarray)):
+        array = np.asarray(obj.detach()._array if isinstance(obj, Tensor) else obj, order="C")
+        if array.dtype.kind not in "fiub" or not array.dtype.isnative:
+            raise TypeError(f"cannot save {place or 'an array'}: its dtype is {array.dtype}")
+        name = re.sub(r"[^\w./-]", "_", place) or "tensor"
+        while name in arrays or name == "__metadata__":  # which safetensors keeps for itself
+            name += "_"
+        arrays[name] = array
+        return {"tensor": name}
+    if obj is None or isinstance(obj, (bool, int, float, str)):
+        return obj
+    if isinstance(obj, Mapping):
+        if odd := [key for key in obj if not isinstance(key, (str, int, float, bool, type(None)))]:
+            raise TypeError(f"cannot save {place or 'the dict'}: its key {odd[0]!r} is a {type(odd[0]).__name__}")
+        return {"dict": [[key, _tree(value, _below(place, key), arrays)] for key, value in obj.items()]}
+    if isinstance(obj, (list, tuple)):
+        items = [_tree(item, _below(place, i), arrays) for i, item in enumerate(obj)]
+        return items if isinstance(obj, list) else {"tuple": items}
+    raise TypeError(
+        f"cannot save {place or 'this'}, a {type(obj).__name__}: only tensors, numbers, strings, None, bools, and"
+        " dicts, lists and tuples of them; of a module or an optimizer, save its state_dict()"
+    )
+
+
+def _below(place: str, key: Any) -> str:
+    return f"{place}/{key}" if place else str(key)
+
+
+def _object(tree: Any, arrays: Mapping[str, Array]) -> Any:
+    """The inverse of `_tree`."""
+    if isinstance(tree, list):
+        return [_object(item, arrays) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    ((kind, value),) = tree.items()
+    if kind == "tensor":
+        return wrap(arrays[value])
+    if kind == "tuple":
+        return tuple(_object(item, arrays) for item in value)
+    if kind == "dict":
+        return {key: _object(item, arrays) for key, item in value}
+    raise ValueError(f"the tree has a {kind!r}, which is unknown")
+
+
+# ------------------------------------------------------------------------------------------------- the two formats
+
+
+def _write_npz(file: IO[bytes], tree: str, arrays: Mapping[str, Array]) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(_member(TREE), tree)
+        for name, array in arrays.items():
+            with archive.open(_member(name + ".npy", array.nbytes), "w") as member:
+                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
+
+
+def _member(name: str, size: int = 0) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # of no particular time or system
+    info.create_system, info.file_size = 3, size
+    return info
+
+
+def _write_safetensors(file: IO[bytes], tree: str, arrays: Mapping[str, Array]) -> None:
+    metadata = {"autograd_mini": json.dumps({"tree": tree, "crc32": _checksum(tree, arrays)})}
+    file.write(_safetensors().save(dict(arrays), metadata))
+
+
+def _checksum(tree: str, arrays: Mapping[str, Array]) -> int:
+    """Of everything: a .safetensors file has none of its own."""
+    checksum = zlib.crc32(tree.encode())
+    for name, array in sorted(arrays.items()):
+        checksum = zlib.crc32(array, zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), checksum))
+    return checksum
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise ImportError("the .safetensors format needs: pip install autograd_mini[safetensors]") from error
+    return safetensors.numpy
+
+
+def _read(file: IO[bytes], name: str) -> Any:
+    """Find out what the file is, read all of it, check it, and put the tensors where they belong."""
+    start = file.tell()
+    head = file.read(9)
+    size = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
+    if not head.startswith(b"PK") and head[8:] != b"{":
+        found = [what for begin, what in _SIGNATURES.items() if head.startswith(begin)]
+        found.append(f"a file that begins {head!r}" if head else "an empty file")
+        raise LoadError(f"{name}: expected what save() wrote, found {found[0]}")
+    try:
+        return _read_npz(file, size) if head.startswith(b"PK") else _read_safetensors(file.read())
+    except ImportError:
+        raise
+    except Exception as error:  # zipfile, struct, json, NumPy and safetensors have a dozen kinds for damage
+        raise LoadError(f"{name}: damaged, or not what save() writes: {error or type(error).__name__}") from error
+
+
+def _read_npz(file: IO[bytes], size: int) -> Any:
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if any(m.filename.endswith("data.pkl") for m in members):
+            raise ValueError(
+                "a file of torch.save(), whose pickle is never read, as it can run any program;"
+                " in PyTorch, save it with safetensors.torch.save_file"
+            )
+        if any(m.compress_type != zipfile.ZIP_STORED for m in members):
+            raise ValueError("compressed members; save() and numpy.savez write none")
+        if sum(m.file_size for m in members) > size:
+            raise ValueError(f"members of {sum(m.file_size for m in members)} bytes in a file of {size}")
+        arrays = {m.filename[:-4]: _array(archive.read(m)) for m in members if m.filename.endswith(".npy")}
+        if len(arrays) + (TREE in archive.namelist()) != len(members):
+            raise ValueError(f"members other than arrays: {', '.join(archive.namelist()[:5])}")
+        if TREE not in archive.namelist():
+            return {name: wrap(array) for name, array in arrays.items()}
+        return _object(json.loads(archive.read(TREE)), arrays)
+
+
+def _array(data: bytes) -> Array:
+    """The array in the bytes of an .npy file, whose checksum the zip file has just proved."""
+    stream = io.BytesIO(data)
+    major, _ = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read_header(stream)
+    native = dtype_of(dtype.newbyteorder("="))
+    if math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
+        raise ValueError(f"{dtype} {shape} announced for {len(data) - stream.tell()} bytes")
+    flat = np.frombuffer(data, dtype, offset=stream.tell())
+    return flat.reshape(shape, order="F" if fortran else "C").astype(native, order="C")
+
+
+def _read_safetensors(data: bytes) -> Any:
+    loaded: dict[str, Array] = _safetensors().load(data)
+    arrays: dict[str, Array] = {name: np.array(array, dtype_of(array.dtype)) for name, array in sorted(loaded.items())}
+    header = data[8 : 8 + int.from_bytes(data[:8], "little")]
+    ours = json.loads(header).get("__metadata__", {}).get("autograd_mini")
+    if ours is None:
+        return {name: wrap(array) for name, array in arrays.items()}
+    known = json.loads(ours)
+    if _checksum(known["tree"], arrays) != known["crc32"]:
+        raise ValueError("its checksum is wrong")
+    return _object(json.loads(known["tree"]), arrays)
