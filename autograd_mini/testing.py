@@ -254,6 +254,7 @@ class _Case:
     differentiable: bool
     dtypes: tuple[DTypeLike, ...]
     broadcasts: bool
+    layouts: bool
     seed: int
 
     @property
@@ -297,6 +298,7 @@ def battery(
     second_order: bool = True,
     differentiable: bool = True,
     dtypes: Sequence[DTypeLike] = (np.float32, np.float16),
+    layouts: bool = True,
     seed: int = 0,
 ) -> None:
     """Prove an operation on tensors, one of ours or your own; raises AssertionError or GradcheckError where it fails.
@@ -304,6 +306,7 @@ def battery(
     samples: arrays (for one input), tuples of inputs, or `Sample`s with options; float arrays in float64, at a distance
     from kinks. reference: the same function on arrays. broadcasts: shapes follow NumPy's broadcasting. dtypes: also
     computed in these, and compared. differentiable=False: an operation that shall record no gradient at all.
+    layouts=False: an operation that may refuse memory that is not contiguous.
 
     Proves value, first and second derivative (against central differences, with a random cotangent), dtypes and
     shapes of results and gradients, broadcasting, memory layouts (Fortran, strided, reversed, read-only), that inputs
@@ -312,7 +315,7 @@ def battery(
     count = 0
     for count, given in enumerate(samples, 1):
         sample = given if isinstance(given, Sample) else Sample(*(given if isinstance(given, tuple) else (given,)))
-        case = _Case(op, sample, reference, second_order, differentiable, tuple(dtypes), broadcasts, seed)
+        case = _Case(op, sample, reference, second_order, differentiable, tuple(dtypes), broadcasts, layouts, seed)
         for check in _CHECKS:
             try:
                 check(case)
@@ -396,7 +399,7 @@ def _dtypes(case: _Case) -> None:
 def _layouts(case: _Case) -> None:
     """Values and gradients do not depend on how arrays, or the incoming gradients, lie in memory."""
     outputs, gradients = case.run(case.arrays)
-    for name, relay in LAYOUTS.items():
+    for name, relay in LAYOUTS.items() if case.layouts else ():
         arrays = [relay(x) if isinstance(x, np.ndarray) else x for x in case.arrays]
         other_outputs, other_gradients = case.run(arrays, None, [relay(w) for w in case.weights(outputs)])
         for output, expected in zip(other_outputs, outputs, strict=True):

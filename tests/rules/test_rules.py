@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from samples import SAMPLES
+from rules.samples import COMPOSED, OPERATIONS, SAMPLES, composed
 
-import autograd_mini.rules
+from autograd_mini.primitive import OPERATIONS as PUBLIC
 from autograd_mini.primitive import PRIMITIVES
 from autograd_mini.testing import battery
 
 NAMES = list(PRIMITIVES)  # as the package makes it, before any test or doctest adds one of its own
-
-
-def operations() -> dict[str, Callable[..., Any]]:
-    """Each primitive's function on tensors, by the primitive's name."""
-    modules = [
-        importlib.import_module(m.name)
-        for m in pkgutil.iter_modules(autograd_mini.rules.__path__, "autograd_mini.rules.")
-    ]
-    functions = [f for module in modules for f in vars(module).values() if callable(f) and hasattr(f, "primitive")]
-    return {f.primitive.name: f for f in functions}
-
-
-OPERATIONS = operations()
 
 
 def test_every_primitive_has_samples() -> None:
@@ -54,3 +36,15 @@ def test_battery(name: str) -> None:
         differentiable=any(prim.rules),
         dtypes=entry.dtypes,
     )
+
+
+def test_every_composition_has_samples() -> None:
+    made_of_others = {name for name, function in PUBLIC.items() if not hasattr(function, "primitive")}
+    assert made_of_others - COMPOSED.keys() == set(), "declare samples for these in tests/rules/samples.py"
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSED))
+def test_battery_of_composition(name: str) -> None:
+    entry = COMPOSED[name]
+    layouts = name != "view"
+    battery(composed(name), entry.samples, reference=entry.reference, dtypes=entry.dtypes, layouts=layouts)
