@@ -66,12 +66,18 @@ def is_tensor(obj: object) -> Any:
     return isinstance(obj, Tensor)
 
 
+_LAZY = {"save": "serialization", "load": "serialization"}
+_PARTS = ("draw", "linalg", "nn", "optim", "serialization", "testing", "training", "utils", "vision")
+
+
 def __getattr__(name: str) -> Any:
     """The operations of `rules/` as functions, and the larger parts of the package when they are first touched."""
-    import importlib
-
     if name in _OPERATIONS:
         return _OPERATIONS[name]
-    if name in ("draw", "nn", "optim", "testing", "training", "utils", "vision"):
+    import importlib
+
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    if name in _PARTS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

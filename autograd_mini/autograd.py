@@ -9,6 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from .arrays import array_from
 from .engine import (
     Array,
     ModeSwitch,
@@ -20,7 +21,7 @@ from .engine import (
     propagate,
     wrap,
 )
-from .tensor import Tensor, array_from
+from .tensor import Tensor
 from .writes import describe
 
 Tensors = Tensor | Sequence[Tensor]

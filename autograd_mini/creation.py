@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import array_from, check_device
 from .dtypes import dtype_of
 from .engine import Array, wrap
 from .primitive import NUMPY
-from .tensor import Tensor, array_from, check_device
+from .tensor import Tensor
 
 DTypeLike = Any
 
@@ -139,6 +140,8 @@ def arange(
     start, end, step = (n.item() if isinstance(n, Tensor) else n for n in (start, end, step))
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: {start} to {end} by {step}")
     whole = all(isinstance(n, (int, np.integer)) for n in (start, end, step))
     return _made(np.arange(start, end, step), np.int64 if whole and dtype is None else dtype, requires_grad, device)
 
@@ -254,6 +257,8 @@ def randint(
     """Integers from low (or 0) up to, but without, high: randint(10, (3,)), randint(5, 10, (3,))."""
     if size is None:
         low, high, size = 0, low, high
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     array = _draw(generator).integers(low, high, _shape((size,)))
     return _made(array, dtype, requires_grad, device)
 

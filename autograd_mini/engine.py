@@ -400,7 +400,7 @@ def propagate(
         if create_graph or kept is None or node.number < writes.last:
             kept = _usable(node, create_graph)
         steps = _steps(node) if primitive.variadic else primitive.steps
-        for parent, (i, rule, pick) in zip(node.parents, steps, strict=True):
+        for parent, (i, rule, pick) in zip(node.parents, steps):  # noqa: B905 (the keyword costs 3 %)
             if parent is None or (useful is not None and parent not in useful):
                 continue
             if pick is None:
@@ -415,8 +415,9 @@ def propagate(
                 result = result.astype(parent.dtype)
             if watch is not None:
                 watch.backward(node, i, result)
-            if parent in pending:
-                pending[parent] = pending[parent] + result
+            so_far = pending.get(parent)
+            if so_far is not None:
+                pending[parent] = so_far + result
             else:
                 pending[parent] = result if parent.primitive is not None else _own(result, gradient, kept)
                 heappush(frontier, (-parent.number, parent))

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from . import engine
-from .dtypes import FLOAT32, dtype_of, result_type
+from .arrays import as_array
+from .dtypes import dtype_of, result_type
 from .engine import Array, F, TensorCore, current_mode, record, wrap
 from .writes import describe
 
@@ -44,6 +44,7 @@ class Primitive:
         for unknown in [*(set(self.asked) - position.keys()), *(rules.keys() - set(self.inputs))]:
             raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {', '.join(position)} nor an input")
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
+        self.plain = not (self.options or self.asks_shapes or self.variadic) and len(rules) in (0, len(self.inputs))
         # Each rule with what it takes out of `Node.kept`; and for each set of inputs to differentiate, what to keep.
         self.steps: tuple[tuple[int, Any, Any], ...] = tuple(
             (i, rule, self._picker(names)) for i, (rule, names) in enumerate(zip(self.rules, wanted, strict=True))
@@ -142,8 +143,7 @@ def primitive(
         if rule.__name__ == "<lambda>":  # tracebacks shall say whose rule failed
             rule.__name__ = rule.__qualname__ = title = f"{made.name}_backward_{input_name}"
             rule.__code__ = rule.__code__.replace(co_name=title, co_qualname=title)
-    plain = not (made.options or made.asks_shapes or made.variadic) and len(rules) in (0, len(made.inputs))
-    apply = {1: _unary, 2: _binary}.get(len(made.inputs) if plain else 0, _general)(made)
+    apply = {1: _unary, 2: _binary}.get(len(made.inputs) if made.plain else 0, _general)(made)
     apply.__name__ = apply.__qualname__ = made.name
     apply.__doc__, apply.primitive = made.__doc__, made  # type: ignore[attr-defined]
     PRIMITIVES[made.name] = made
@@ -287,19 +287,6 @@ def _remembered(value: Any) -> Any:
     return value if isinstance(value, (int, float, np.generic)) else None
 
 
-def as_array(value: Any, op: str) -> Array:
-    """An operand that is no Tensor: Python numbers stay weak, lists become arrays of the default dtype."""
-    if isinstance(value, float):
-        return float(value)  # np.float64 is a Python float, too, and as weak
-    if isinstance(value, (int, np.ndarray, np.generic)) or hasattr(value, "__array_function__"):
-        if getattr(value, "dtype", FLOAT32).kind in "fiub":
-            return value
-        raise TypeError(f"{op}: {value.dtype} arrays are not supported, only floats, integers and booleans")
-    if isinstance(value, (list, tuple)):
-        return engine.tensor_class(value)._array
-    raise TypeError(f"{op}: expected a Tensor, an array or a number, but got {type(value).__name__}")
-
-
 def _only_operand(value: Any, op: str) -> Array:
     array = as_array(value, op)
     return array if hasattr(array, "dtype") else np.asarray(array, dtype_of(type(array)))
@@ -308,12 +295,12 @@ def _only_operand(value: Any, op: str) -> Array:
 def _promoted(
     prim: Primitive, arrays: tuple[Array, ...], options: dict[str, Any], out: Array
 ) -> tuple[tuple[Array, ...], Array]:
-    """Run `forward` again where NumPy chose another float dtype than PyTorch would."""
-    if out.dtype.kind != "f" or options.get("dtype") is not None:
+    """Run `forward` again where NumPy chose another dtype than PyTorch would."""
+    if out.dtype.kind == "b" or options.get("dtype") is not None or (out.dtype.kind != "f" and not prim.plain):
         return arrays, out
     dtype = result_type(*arrays)
-    dtype = dtype if dtype.kind == "f" else dtype_of(None)
-    if out.dtype == dtype:
+    dtype = dtype_of(None) if dtype.kind != "f" == out.dtype.kind else dtype
+    if out.dtype == dtype or out.dtype.kind != dtype.kind:
         return arrays, out
     arrays = tuple(
         a.astype(dtype) if getattr(a, "dtype", np.dtype(bool)).kind != "b" else a for a in arrays

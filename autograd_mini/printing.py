@@ -1,7 +1,12 @@
-"""How a tensor shows itself: `tensor([1., 2.], grad_fn=<MulBackward>)`, PyTorch's layout."""
+"""How a tensor shows itself: `tensor([1., 2.], grad_fn=<MulBackward>)`, in PyTorch's layout.
+
+Four decimals; whole floats as "1."; scientific where the largest is over 1,000 times the smallest; of a long axis only
+the ends.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,60 +16,71 @@ from .dtypes import get_default_dtype
 if TYPE_CHECKING:
     from .tensor import Tensor
 
+WIDTH, EDGE, THRESHOLD = 80, 3, 1000  # characters a line; elements at each end; elements until the middle is left out
+
 
 def tensor_repr(tensor: Tensor) -> str:
-    """The values in four decimals (1. for whole numbers, 1.0e+05 for a wide range), dtype and history if any."""
+    """The values, then what is not obvious: size of an empty tensor, dtype, history."""
     array = np.asarray(tensor._array)
-    name = type(tensor).__name__
-    prefix = "tensor(" if name == "Tensor" else f"{name} containing:\ntensor("
-    with np.errstate(all="ignore"):
-        options: Any = {"separator": ", ", "prefix": "tensor(", "threshold": 1000, "edgeitems": 3, "max_line_width": 80}
-        body = np.array2string(array, formatter=_formatter(array), **options)
-    notes = [body]
-    if 0 in array.shape:
-        notes = ["[]"] + ([f"size={array.shape}"] if array.shape != (0,) else [])
-    if array.dtype not in (get_default_dtype(), np.int64, np.bool_):
-        notes.append(f"dtype={array.dtype}")
+    prefix = "tensor("
+    usual = (get_default_dtype(),) if array.size == 0 else (get_default_dtype(), np.int64, np.bool_)
+    notes = [f"size={array.shape}"] if array.size == 0 and array.ndim != 1 else []
+    notes += [f"dtype={array.dtype}"] if array.dtype not in usual else []
     if tensor.grad_fn is not None:
         notes.append(f"grad_fn={tensor.grad_fn!r}")
     elif tensor.requires_grad:
         notes.append("requires_grad=True")
-    return prefix + ", ".join(notes) + ")"
+    text = prefix + (_nested(array, len(prefix), array.size > THRESHOLD, *_format(array)) if array.size else "[]")
+    for note in notes:
+        last = len(text) - (text.rfind("\n") + 1)
+        text += (", " if last + len(note) + 2 < WIDTH else ",\n" + " " * len(prefix)) + note
+    name = type(tensor).__name__
+    return ("" if name == "Tensor" else f"{name} containing:\n") + text + ")"
 
 
-def _formatter(array: Any) -> Any:
-    """One format for all shown numbers, padded to one width."""
-    if array.dtype.kind == "b":
-        return {"bool": lambda x: f"{x!s:>5}" if array.ndim and not array.all() else str(x)}
-    shown = _shown(array)
-    if array.dtype.kind in "iu":
-        width = max((len(str(n)) for n in shown), default=1)
-        return {"int_kind": lambda n: f"{n:>{width}d}"}
-    spec = _float_spec(shown[np.isfinite(shown)])
-    width = max((len(_float_text(x, spec)) for x in shown), default=1) if array.ndim else 0
-    return {"float_kind": lambda x: f"{_float_text(x, spec):>{width}}"}
+def _nested(array: Any, indent: int, summarize: bool, show: Callable[[Any], str], width: int) -> str:
+    """Brackets in brackets, one line a row, a blank line between matrices."""
+    if array.ndim == 0:
+        return show(array[()])
+    rows = _ends(array, summarize)
+    if array.ndim > 1:
+        parts = [row if isinstance(row, str) else _nested(row, indent + 1, summarize, show, width) for row in rows]
+        return "[" + (",".ljust(array.ndim, "\n") + " " * (indent + 1)).join(parts) + "]"
+    cells = [" ..." if isinstance(cell, str) else show(cell) for cell in rows]
+    a_line = max(1, (WIDTH - indent) // (width + 2))
+    lines = [", ".join(cells[i : i + a_line]) for i in range(0, len(cells), a_line)]
+    return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
 
-def _shown(array: Any) -> Any:
-    """The elements that will be printed: of a long axis, three at each end."""
-    if array.size > 1000:
+def _ends(array: Any, summarize: bool) -> list[Any]:
+    """The elements along the first axis, or only those at its ends."""
+    short = not summarize or len(array) <= 2 * EDGE
+    return list(array) if short else [*array[:EDGE], "...", *array[-EDGE:]]
+
+
+def _format(array: Any) -> tuple[Callable[[Any], str], int]:
+    """A function from an element to its text, and the width that all of them have."""
+    if array.dtype.kind != "f":
+        width = max(len(str(x)) for x in _visible(array)) if array.ndim else 0
+        return (lambda x: str(x).rjust(width)), width
+    shown = _visible(array).astype(np.float64)
+    finite = shown[np.isfinite(shown) & (shown != 0)]
+    high, low = (np.abs(finite).max(), np.abs(finite).min()) if finite.size else (1.0, 1.0)
+    whole = bool((finite == np.ceil(finite)).all())
+    scientific = high / low > 1000 or high > 1e8 or (low < 1e-4 and not whole)
+    spec = ".4e" if scientific else ".0f" if whole else ".4f"
+
+    def text(x: Any) -> str:
+        return f"{x:{spec}}" + ("." if spec == ".0f" and np.isfinite(x) else "")
+
+    width = max((len(text(x)) for x in finite), default=1) if array.ndim else 0
+    return (lambda x: text(float(x)).rjust(width)), width
+
+
+def _visible(array: Any) -> Any:
+    """The elements that will be printed."""
+    if array.size > THRESHOLD:
         for axis, n in enumerate(array.shape):
-            if n > 6:
-                array = np.take(array, [0, 1, 2, -3, -2, -1], axis)
+            if n > 2 * EDGE:
+                array = np.take(array, [*range(EDGE), *range(n - EDGE, n)], axis)
     return array.ravel()
-
-
-def _float_spec(finite: Any) -> str:
-    values = np.abs(finite[finite != 0].astype(np.float64))
-    if not values.size:
-        return ".0f"
-    high, low = values.max(), values.min()
-    if (values == np.floor(values)).all():
-        return ".4e" if (high / low > 1000 and high >= 1e8) or high > 1e8 else ".0f"
-    return ".4e" if high / low > 1000 or high > 1e8 or low < 1e-4 else ".4f"
-
-
-def _float_text(x: float, spec: str) -> str:
-    if not np.isfinite(x):
-        return str(float(x))
-    return f"{x:{spec}}" + ("." if spec == ".0f" else "")

@@ -6,16 +6,16 @@ The operations themselves come from `rules/`: each public entry becomes a method
 from __future__ import annotations
 
 import builtins
-import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import engine
+from .arrays import array_from, check_device, plain_index, without_tensors
 from .dtypes import dtype_of
 from .engine import Array, Node, TensorCore, current_mode, leaf_node, wrap
-from .primitive import NUMPY, OPERATIONS
+from .primitive import NUMPY, OPERATIONS, ShapeError
 from .rules import elementwise as ew
 from .rules import index, linalg, reduce, shape
 from .writes import check_writable, outlive, owner, tick, writes
@@ -119,6 +119,12 @@ class Tensor(TensorCore):
         """Nested lists of Python numbers; a number for a 0-d tensor."""
         return self._array.tolist()
 
+    def graph(self, **options: Any) -> Any:
+        """A picture of how this tensor was computed, with values and gradients: see `draw.draw_graph`."""
+        from .draw import draw_graph
+
+        return draw_graph(self, **options)
+
     def __repr__(self) -> str:
         from .printing import tensor_repr
 
@@ -193,7 +199,7 @@ class Tensor(TensorCore):
         if function in NUMPY:
             return NUMPY[function](*args, **kwargs)
         try:
-            return function(*_without_tensors(args), **_without_tensors(kwargs))
+            return function(*without_tensors(args), **without_tensors(kwargs))
         except RuntimeError as error:
             raise TypeError(
                 f"np.{function.__name__} is not recorded here, and one of its arguments requires grad:"
@@ -247,15 +253,18 @@ class Tensor(TensorCore):
         if recorded:  # the history of x[i] = v: x keeps its gradient but at i, v gets it there
             before = wrap(_unlike(array, value._array, where), self._node)
             node = index.setitem(before, value, index=where)._node
-        array[where] = value._array
+        try:
+            array[where] = value._array
+        except ValueError as error:
+            raise ShapeError(f"x[...] = value: {error}") from error
         writes.note(array, recorded)
         if recorded:
             self._explain(node)
 
     def _write(self, result: Tensor) -> Tensor:
         """Take over the values (and, if it is recorded, the history) of `result`, in this tensor's own memory."""
-        node = result._node
-        check_writable(self, node is not None, current_mode().grad)
+        node, grad_enabled = result._node, current_mode().grad
+        check_writable(self, node is not None, grad_enabled)
         if result.shape != self.shape:
             raise RuntimeError(
                 f"output with shape {self.shape} doesn't match the broadcast shape {result.shape}: an in-place"
@@ -265,6 +274,8 @@ class Tensor(TensorCore):
             raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {self.dtype}")
         if node is not None and result.dtype != self.dtype:
             node = ew.astype(result, dtype=self.dtype)._node
+        elif node is None and self._node is not None and grad_enabled:  # a constant cuts the history off
+            node = index.setitem(wrap(self._array, self._node), result, index=...)._node
         if isinstance(self._array, np.generic):  # immutable, so nobody shares it
             self._array, self._node = result._array.astype(self.dtype), node if node is not None else self._node
             return self
@@ -334,53 +345,6 @@ class Tensor(TensorCore):
 _REDUCE = {np.add: reduce.sum, np.maximum: reduce.amax, np.minimum: reduce.amin}
 
 
-def check_device(device: Any) -> None:
-    """Raise for any device but the CPU."""
-    if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(f"device {device} is not available: tensors live on the CPU")
-
-
-def array_from(data: Any, dtype: Any = None) -> Array:
-    """An ndarray with what `data` holds; shared memory where it is an array already."""
-    data = data._array if isinstance(data, TensorCore) else data
-    if not isinstance(data, (np.ndarray, np.generic)):
-        weak = not _holds_arrays(data)  # numbers, and lists of them, have no dtype of their own
-        try:
-            data = np.asarray(_without_tensors(data, detach=True))
-        except ValueError as error:
-            raise ValueError(f"expected a sequence of equal lengths at every level: {error}") from error
-        if dtype is None and weak and (data.dtype == np.float64):
-            dtype = dtype_of(None)
-    if data.dtype.kind not in "fiub":
-        raise TypeError(f"a tensor cannot be made of {data.dtype} data: use floats, integers or booleans")
-    return np.asarray(data, dtype=dtype_of(data.dtype if dtype is None else dtype))
-
-
-def _holds_arrays(data: Any) -> builtins.bool:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return hasattr(data, "dtype")
-
-
-def plain_index(item: Any) -> Any:
-    """An index with tensors, lists and ranges as arrays, as NumPy wants it."""
-    return tuple(_plain_part(part) for part in item) if isinstance(item, tuple) else _plain_part(item)
-
-
-def _plain_part(part: Any) -> Any:
-    if isinstance(part, slice):
-        ends = (part.start, part.stop, part.step)
-        return slice(*(operator.index(end) if isinstance(end, Tensor) else end for end in ends))
-    if isinstance(part, Tensor):
-        if part.dtype.kind == "f":
-            raise IndexError(f"tensors used as indices must be long, int, uint8 or bool tensors, not {part.dtype}")
-        return int(part._array) if part.ndim == 0 and part.dtype.kind != "b" else part._array
-    if isinstance(part, (list, range)):
-        array = np.asarray(_without_tensors(list(part)))
-        return array if array.size else array.astype(np.intp)
-    return part
-
-
 def _unlike(array: Array, value: Array, where: Any) -> Array:
     """`array`, or a copy of it for x[i] += v, where Python assigns the already changed view x[i] to itself."""
     if isinstance(value, np.ndarray) and owner(value) is owner(array):
@@ -388,15 +352,6 @@ def _unlike(array: Array, value: Array, where: Any) -> Array:
         if isinstance(target, np.ndarray) and target.__array_interface__ == value.__array_interface__:
             return np.array(array)
     return array
-
-
-def _without_tensors(value: Any, detach: builtins.bool = False) -> Any:
-    """Nested containers with arrays in place of tensors; RuntimeError if one requires grad, unless detached."""
-    if isinstance(value, Tensor):
-        return value._array if detach else value.numpy()
-    if isinstance(value, (list, tuple)):
-        return type(value)(_without_tensors(v, detach) for v in value)
-    return {k: _without_tensors(v, detach) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _rebuild(kind: type[Tensor], array: Array, requires_grad: builtins.bool) -> Tensor:

@@ -1,0 +1,161 @@
+"""The benchmarks: the same work in several libraries, side by side. `python tests/benchmarks/run.py --help`.
+
+Each library runs in a process of its own with the same number of threads. The processes take turns, a short round each,
+so that a machine that slows down slows all of them; what is printed is the median over the rounds and, as the figure to
+read, the ratio to PyTorch eager (the median of the ratios round by round). Libraries that are not installed are left out.
+
+Each module `bench_<workload>.py` beside this file has one function per library, which prepares and returns `step`, the
+function to be timed, and says how many units of work one call is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+REFERENCE = "torch"
+
+
+def workloads() -> list[str]:
+    return sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+
+
+# ------------------------------------------------------------------------------------------------- one worker
+
+
+def serve(workload: str, library: str) -> None:
+    """In the worker: prepare, then time one round for each line that arrives on standard input."""
+    sys.path.insert(0, str(HERE))
+    module = importlib.import_module(f"bench_{workload}")
+    if library == "torch":
+        import torch
+
+        torch.set_num_threads(int(os.environ[THREAD_VARIABLES[0]]))
+    step: Callable[[], Any] = getattr(module, library)()
+    step()
+    calls = max(1, round(0.15 / timed(step, 1)))  # a round lasts about 0.15 s
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(timed(step, calls) / module.UNITS, flush=True)
+
+
+def timed(step: Callable[[], Any], calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        step()
+    return (time.perf_counter() - start) / calls
+
+
+class Worker:
+    """A process that holds one library ready to run one workload."""
+
+    def __init__(self, workload: str, library: str, threads: int) -> None:
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "JAX_PLATFORMS": "cpu"}
+        command = [sys.executable, str(HERE / "run.py"), "--serve", workload, library]
+        self.process = subprocess.Popen(
+            command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.ready = self._line() == "ready"
+
+    def round(self) -> float:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self._line())
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def close(self) -> str:
+        _, errors = self.process.communicate()
+        return errors.strip().splitlines()[-1] if errors.strip() else ""
+
+
+# ------------------------------------------------------------------------------------------------- comparing
+
+
+def compare(workload: str, threads: int, rounds: int) -> list[dict[str, Any]]:
+    sys.path.insert(0, str(HERE))
+    source = importlib.import_module(f"bench_{workload}")
+    workers = {library: Worker(workload, library, threads) for library in source.LIBRARIES}
+    for library in [name for name, worker in workers.items() if not worker.ready]:
+        print(f"  ({library} left out: {workers.pop(library).close()})", flush=True)
+    times: dict[str, list[float]] = {library: [] for library in workers}
+    for number in range(rounds + 1):
+        for library, worker in workers.items():
+            seconds = worker.round()
+            if number:  # the first round warms up
+                times[library].append(seconds)
+    for worker in workers.values():
+        worker.close()
+    return [row(workload, source.UNIT, threads, library, times) for library in times]
+
+
+def row(workload: str, unit: str, threads: int, library: str, times: dict[str, list[float]]) -> dict[str, Any]:
+    own, reference = times[library], times.get(REFERENCE)
+    ratio = statistics.median(a / b for a, b in zip(own, reference, strict=True)) if reference else None
+    return {
+        "workload": workload, "threads": threads, "library": library, "unit": unit,
+        "median": statistics.median(own), "low": min(own), "high": max(own), "ratio": ratio,
+    }  # fmt: skip
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    scale = 1e3 if rows[0]["median"] > 1e-4 else 1e6
+    name = "ms" if scale == 1e3 else "µs"
+    print(f"\n{rows[0]['workload']}, {rows[0]['threads']} thread(s), {name} per {rows[0]['unit']}")
+    print(f"  {'':14} {'median':>9} {'fastest':>9} {'slowest':>9}   ratio to {REFERENCE}")
+    for r in sorted(rows, key=lambda r: r["median"]):
+        ratio = f"{r['ratio']:.2f}" if r["ratio"] is not None else "-"
+        figures = " ".join(f"{r[key] * scale:9.3f}" for key in ("median", "low", "high"))
+        print(f"  {r['library']:14} {figures}   {ratio}", flush=True)
+
+
+def machine() -> dict[str, str]:
+    versions = {}
+    for package in ("autograd_mini", "numpy", "torch", "jax"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {"python": platform.python_version(), "system": platform.platform(), "cores": str(os.cpu_count()), **versions}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"any of {', '.join(workloads())}; default: all")
+    parser.add_argument("--threads", type=int, nargs="+", default=[2, 1], help="numbers of BLAS threads (default: 2 1)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds that count, for each library (default: 15)")
+    parser.add_argument("--json", type=Path, help="write all figures to this file, too")
+    parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(*options.serve)
+        return
+    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    rows = []
+    for workload in options.workloads or workloads():
+        for threads in options.threads:
+            result = compare(workload, threads, options.rounds)
+            show(result)
+            rows += result
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
