@@ -167,13 +167,20 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu") -> None:
+        check_device(device)
         self._seed = 0
-        self.numpy = np.random.Generator(np.random.PCG64())
+        self._numpy: np.random.Generator | None = None
+
+    @property
+    def numpy(self) -> np.random.Generator:
+        """NumPy's generator underneath; made when it is first used, because loading numpy.random takes a while."""
+        if self._numpy is None:
+            self._numpy = np.random.Generator(np.random.PCG64(self._seed % 2**64))
+        return self._numpy
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from this seed; returns the generator."""
-        self._seed = operator.index(seed)
-        self.numpy = np.random.Generator(np.random.PCG64(self._seed % 2**64))
+        self._seed, self._numpy = operator.index(seed), None
         return self
 
     def seed(self) -> int:
