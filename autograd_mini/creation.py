@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -168,7 +169,7 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         check_device(device)
-        self._seed = 0
+        self._seed = 67280421310721  # PyTorch's default, though the numbers drawn from it are not
         self._numpy: np.random.Generator | None = None
 
     @property
@@ -185,7 +186,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start again from a seed taken from the operating system, which is returned."""
-        return self.manual_seed(int(np.random.SeedSequence().entropy) % 2**63)._seed  # type: ignore[arg-type]
+        return self.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)._seed
 
     def initial_seed(self) -> int:
         return self._seed
@@ -198,6 +199,7 @@ class Generator:
 
 
 default_generator = Generator()
+default_generator.seed()
 
 
 def manual_seed(seed: int) -> Generator:
