@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .names import clean
-from .view import FORWARD, GRADIENT, INK, LINE, Box, Line, Link, Matrix, Row, Run, View
+from .view import FORWARD, GRADIENT, INK, LINE, MUTED, Box, Line, Link, Matrix, Row, Run, View
 
 FONT = "Helvetica,Arial,sans-serif"
 
@@ -11,8 +11,8 @@ FONT = "Helvetica,Arial,sans-serif"
 def quote(text: str) -> str:
     """A DOT string: literal, whatever is in it.
 
-    >>> print(quote('a "b" \\\\N'))
-    "a \\"b\\" \\\\\\\\N"
+    >>> print(quote('a "b" ' + chr(92) + "N"))
+    "a \\"b\\" \\\\N"
     """
     text = clean(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'
@@ -58,7 +58,8 @@ def _box(box: Box) -> str:
     if box.shape == "op" and not box.slots:
         return f'shape=box style="rounded,filled" margin="0.1,0.06" {frame} label=<{_stack(box)}> {tip}'
     if box.shape == "op":
-        slots = [f'<TD PORT="s{i}" ALIGN="LEFT">{_line([Run(s, LINE, 9)])}</TD>' for i, s in enumerate(box.slots)]
+        names = [_line([Run(f"\u00a0{name}", MUTED, 9)]) for name in box.slots]
+        slots = [f'<TD PORT="s{i}" ALIGN="LEFT">{name}</TD>' for i, name in enumerate(names)]
         middle = f'<TD ROWSPAN="{len(slots)}" CELLPADDING="5">{_stack(box)}</TD>'
         rows = "".join(f"<TR>{slot}{'' if i else middle}</TR>" for i, slot in enumerate(slots))
         return f"label=<{_table(box, rows)}> {tip}"
@@ -83,13 +84,14 @@ def _stack(box: Box) -> str:
 def _row(row: Row) -> str:
     if row is None:
         return f'<TR><TD PORT="w" HEIGHT="2" CELLPADDING="0" BGCOLOR="{LINE}"></TD></TR>'
-    return f"<TR><TD>&#160;{_line(row)}&#160;</TD></TR>" if isinstance(row, list) else f"<TR><TD>{_matrix(row)}</TD></TR>"
+    return f"<TR><TD>{_matrix(row) if isinstance(row, Matrix) else f'&#160;{_line(row)}&#160;'}</TD></TR>"
 
 
 def _matrix(matrix: Matrix) -> str:
     cells = ["".join(f'<TD ALIGN="RIGHT">{_line([cell])}</TD>' for cell in row) for row in matrix.rows]
     rows = "".join(f"<TR>{row}</TR>" for row in cells)
-    return f'<TABLE BORDER="1" SIDES="LR" COLOR="{matrix.color}" CELLBORDER="0" CELLSPACING="4" CELLPADDING="0">{rows}</TABLE>'
+    frame = f'BORDER="1" SIDES="LR" COLOR="{matrix.color}" CELLBORDER="0" CELLSPACING="4" CELLPADDING="0"'
+    return f"<TABLE {frame}>{rows}</TABLE>"
 
 
 def _line(line: Line) -> str:

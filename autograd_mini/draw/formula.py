@@ -9,7 +9,7 @@ from .numbers import number
 SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "matmul": "@", "pow": "^", "pow_number": "^"}
 _BINDING = {"add": 1, "sub": 1, "mul": 2, "div": 2, "matmul": 2, "neg": 3, "pow": 4, "pow_number": 4}
 LABELS = {"sum": "Σ", "neg": "−", "pow_number": "^", "softmax_cross_entropy": "cross_entropy", "broadcast_to": "repeat"}
-SUBLABELS = {"softmax_cross_entropy": "−log softmax(x)[target]"}
+SUBLABELS = {"softmax_cross_entropy": "−log softmax(x)[target]", "linear": "x @ weightᵀ + bias"}
 SLOTS = {name: ("left", "right") for name in ("sub", "div", "matmul")} | {"pow": ("base", "exponent")}
 COMMUTATIVE = {"add", "mul", "maximum", "minimum"}
 
@@ -20,6 +20,7 @@ SENTENCES = {  # how an operation passes on the gradient g of its output
     "div": "÷ passes g ÷ right to the left, −g × out ÷ right to the right",
     "neg": "− turns the sign of g",
     "matmul": "@ passes g @ rightᵀ to the left, leftᵀ @ g to the right",
+    "linear": "linear passes g @ weight to x, gᵀ @ x to the weight, Σ g to the bias",
     "pow_number": "x ^ n passes g × n × x ^ (n − 1)",
     "pow": "x ^ y passes g × y × x ^ (y − 1) to the base, g × out × log x to the exponent",
     "exp": "exp passes g × out",
@@ -49,9 +50,19 @@ SENTENCES = {  # how an operation passes on the gradient g of its output
 
 
 def formula(model: Model, wire: int, limit: int = 88) -> str:
-    """`loss = mean(relu(x @ W + b))`, with its own names where that is too long; "" if nothing fits."""
+    """`loss = mean(relu(x @ W + b))`; with the names of tensors between where that is too long."""
+    head = model.wires[wire].name
+    for stop_at_names in (False, True):
+        text = _expressions(model, limit, stop_at_names, wire).get(wire, ("", 0))[0]
+        if text:
+            return f"{head} = {text}" if head else text
+    return head
+
+
+def _expressions(model: Model, limit: int, stop_at_names: bool, last: int) -> dict[int, tuple[str, int]]:
+    """For each wire that an operation made its formula, and how tightly its last operation binds."""
     names = unnamed(model.wires)
-    texts: dict[int, tuple[str, int]] = {}  # wire -> expression, how tightly its last operation binds
+    texts: dict[int, tuple[str, int]] = {}
     for op in model.ops:
         args = [
             (number(o.constant), 3 if o.constant < 0 else 9)
@@ -59,12 +70,11 @@ def formula(model: Model, wire: int, limit: int = 88) -> str:
             else texts.get(o.wire or 0, (names[o.wire or 0], 9))
             for o in op.operands
         ]
-        text, binding = _call(op, args)
-        texts[op.wire] = (names[op.wire], 9) if len(text) > limit else (text, binding)
-    head = model.wires[wire].name
-    if wire not in texts or texts[wire][0] == names[wire]:
-        return head
-    return f"{head} = {texts[wire][0]}" if head else texts[wire][0]
+        text, binding = _call(op, args) if all(text for text, _ in args) else ("", 0)
+        text = text if len(text) <= limit else ""
+        named = stop_at_names and model.wires[op.wire].name and op.wire != last
+        texts[op.wire] = (names[op.wire], 9) if named else (text, binding)
+    return texts
 
 
 def _call(op: Op, args: list[tuple[str, int]]) -> tuple[str, int]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import rules
 from ..engine import Node, unbroadcast
-from .model import NO_PATH, NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Sources
+from .model import NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Sources
 from .numbers import preview
 from .trace import trace_backward
 from .values import Known, same
@@ -70,21 +70,19 @@ def show_gradients(
 def _show(model: Model, wire: int, node: Node, held: Any, flow: Flow | None, calls: int, max_items: int) -> None:
     target = model.wires[wire]
     passed = flow.at(model, wire) if flow is not None else None
-    if held is not None:
-        target.grad = Reading(SHOWN, preview(held, max_items))
-        if not model.backward_ran:
-            target.grad.note = "of another backward"
-        elif calls > 1:
-            target.grad.note = f"{calls} backward calls"
-        elif passed is not None and not same(held, passed):
-            target.grad.note = ".grad holds other calls, too"
-    elif passed is not None:
-        target.grad = Reading(SHOWN, preview(passed, max_items))
-    elif target.grad.state != NO_PATH:
+    note = ""
+    if held is None and passed is None:
         target.grad = Reading(NOT_KEPT if model.backward_ran else NOT_RUN)
-    axes = sorted({axis for op, i in target.uses for axis in model.ops[op].operands[i].summed})
-    if axes and target.grad.seen is not None and not target.grad.note:
-        target.grad.note = f"summed over ax{'is' if len(axes) == 1 else 'es'} {', '.join(map(str, axes))}"
+        return
+    if held is not None and not model.backward_ran:
+        note = "of another backward"
+    elif held is not None and calls > 1:
+        note = f"{calls} backward calls"
+    elif held is not None and passed is not None and not calls and not same(held, passed):
+        note = ".grad holds other calls, too"
+    elif axes := sorted({axis for op, i in target.uses for axis in model.ops[op].operands[i].summed}):
+        note = f"summed over ax{'is' if len(axes) == 1 else 'es'} {', '.join(map(str, axes))}"
+    target.grad = Reading(SHOWN, preview(passed if held is None else held, max_items), note)
 
 
 def _traced(model: Model, sources: Sources, trace: trace_backward) -> Flow | None:
@@ -170,7 +168,9 @@ def mark_broadcasts(model: Model) -> None:
     """Note the axes over which gradients are summed because the value was repeated along them."""
     for op in model.ops:
         out = model.wires[op.wire].shape
-        for operand in op.operands if op.name in _ELEMENTWISE and out is not None else ():
+        for operand in op.operands:
+            if op.name not in _ELEMENTWISE or out is None:
+                break
             shape = model.wires[operand.wire].shape if operand.wire is not None else out
             if shape is not None and shape != out and model.wires[operand.wire or 0].kind != "input":
                 lead = len(out) - len(shape)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from . import values
 from .crop import crop
 from .dot import to_dot
 from .gradients import show_gradients
-from .layout import to_svg
 from .model import Model, read
 from .names import name_wires
+from .svg import to_svg
 from .text import to_text
 from .trace import trace_backward
 from .view import Options, View, view_of
@@ -35,7 +35,7 @@ NO_DOT = f"Graphviz's `dot` was not found, so the built-in layout draws. {INSTAL
 _warned = False
 
 
-class GraphTooLarge(ValueError):
+class GraphTooLarge(ValueError):  # noqa: N818
     """More boxes than a layout can place in a reasonable time."""
 
 
@@ -45,9 +45,9 @@ class Graph:
     In a notebook it shows itself; elsewhere `print(g.text())` or `g.save("graph.svg")`.
     """
 
-    def __init__(self, model: Model, options: Options) -> None:
+    def __init__(self, model: Model, options: Options, backend: str = "auto") -> None:
         self.model = model
-        self._options = options
+        self._options, self._backend = options, backend
         self._view: View | None = None
         self._files: dict[str, bytes] = {}
 
@@ -69,10 +69,11 @@ class Graph:
         Raises GraphTooLarge above 1,500 boxes, TimeoutError if the layout takes longer than a minute.
         """
         self._check_size()
-        if shutil.which("dot") is None:
+        if self._backend == "dot" or (self._backend == "auto" and _dot_exists()):
+            return self._render("svg").decode()
+        if self._backend == "auto":
             _say_once(NO_DOT)
-            return to_svg(self.view)
-        return self._render("svg").decode()
+        return to_svg(self.view)
 
     def png(self) -> bytes:
         """The picture as PNG, at 144 dots per inch. Needs Graphviz's `dot`."""
@@ -93,7 +94,7 @@ class Graph:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file of the kind its suffix says: .svg .png .pdf .dot .txt .json. Never half a file."""
         path = Path(path)
-        makers = {
+        makers: dict[str, Callable[[], str | bytes]] = {
             ".svg": self.svg,
             ".png": self.png,
             ".pdf": lambda: self._render("pdf"),
@@ -107,7 +108,7 @@ class Graph:
             raise NotImplementedError(f"{suffix} pictures are not there yet: use .svg, which browsers show, or .png")
         if suffix not in makers:
             raise ValueError(f"cannot tell the format from {path.name!r}: use one of {', '.join(makers)}")
-        made = makers[suffix]()
+        made: str | bytes = makers[suffix]()
         _write(path, made if isinstance(made, bytes) else made.encode())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -115,7 +116,8 @@ class Graph:
         bundle: dict[str, Any] = {"text/plain": repr(self)}
         for kind, make in (("image/svg+xml", self._notebook_svg), ("image/png", self._notebook_png)):
             if (not include or kind in include) and kind not in (exclude or ()):
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(Exception), warnings.catch_warnings():
+                    warnings.simplefilter("default")
                     bundle[kind] = make()
         with contextlib.suppress(Exception):
             if len(bundle) == 1:
@@ -134,7 +136,7 @@ class Graph:
         return svg.replace(' id="', f' id="{prefix}_')
 
     def _notebook_png(self) -> bytes:
-        if shutil.which("dot") is None:
+        if not _dot_exists():
             raise RuntimeError(NO_DOT)
         return self.png()
 
@@ -168,6 +170,7 @@ def draw_graph(
     max_items: int = 12,
     title: str | None = None,
     legend: bool = True,
+    backend: str = "auto",
 ) -> Graph:
     """A picture of how `outputs` (one tensor or several) were computed, and of the gradients that flow back.
 
@@ -176,7 +179,8 @@ def draw_graph(
     trace: a `trace_backward` that has watched the backward pass; without it the gradients between the leaves are
     computed again, and shown if they explain what the leaves hold. show_dtypes: None shows those that differ.
     max_ops: operations drawn, nearest to the output; the rest is one box that says how many. precision: significant
-    digits. max_items: a larger array is shown as mean ± standard deviation, [smallest, largest]. title: default: the formula.
+    digits. max_items: a larger array is shown as mean ± standard deviation, [smallest, largest]. title: default: the
+    formula. backend: of SVG: "dot", "builtin", or "auto": dot where it is installed.
 
     Changes nothing, and what it returns keeps no tensor alive.
 
@@ -197,7 +201,9 @@ def draw_graph(
     if not outputs or not all(isinstance(t, TensorCore) for t in outputs):
         raise TypeError("draw_graph: outputs must be a Tensor or a sequence of at least one")
     if max_ops < 1 or max_items < 0 or precision < 1:
-        raise ValueError(f"draw_graph: max_ops={max_ops}, precision={precision} must be 1 or more, {max_items=} 0 or more")
+        raise ValueError("draw_graph: max_ops and precision must be 1 or more, max_items 0 or more")
+    if backend not in ("auto", "dot", "builtin"):
+        raise ValueError(f'draw_graph: backend must be "auto", "dot" or "builtin", not {backend!r}')
     model, sources = read(outputs)
     if len(model.ops) > MAX_READ_VALUES:
         model, sources = crop(model, sources, max_ops)
@@ -208,14 +214,14 @@ def draw_graph(
     model, _ = crop(model, sources, max_ops)
     del known, sources
     options = Options(title, legend, show_values, show_grads, show_shapes, show_dtypes, precision, max_items)
-    return Graph(model, options)
+    return Graph(model, options, backend)
 
 
 def _run_dot(source: str, kind: str) -> bytes:
     """Through standard input, without a shell or a file; killed when the time is up."""
     from graphviz.backend import execute  # as graphviz.pipe does, but with a time limit
 
-    if shutil.which("dot") is None:
+    if not _dot_exists():
         raise RuntimeError(f"{kind.upper()} needs Graphviz's `dot`. {INSTALL}, or use .svg, which needs nothing")
     command = ["dot", f"-T{kind}", *(["-Gdpi=144"] if kind == "png" else [])]
     try:
@@ -223,6 +229,10 @@ def _run_dot(source: str, kind: str) -> bytes:
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"dot took longer than {TIMEOUT:g} s: pass a smaller max_ops=") from error
     return bytes(done.stdout)
+
+
+def _dot_exists() -> bool:
+    return shutil.which("dot") is not None
 
 
 def _say_once(message: str) -> None:

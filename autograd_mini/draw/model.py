@@ -7,6 +7,7 @@ read it. `Sources` is where the passes look things up, and is dropped when the p
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,18 +17,23 @@ import numpy as np
 from ..engine import Node, TensorCore
 from .numbers import Number, Preview
 
+_dtype_name = functools.cache(str)
+
 # What is known of a value or a gradient. Never a zero that was not computed.
 SHOWN, NOT_KEPT, CHANGED = "value", "not kept", "changed since"
 NO_GRAD, NOT_RUN, NO_PATH = "no grad", "not run", "no path"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A value or a gradient: its state, what there is to see of it, and a remark."""
 
     state: str
     seen: Preview | None = None
     note: str = ""
+
+
+UNKNOWN = Reading(NOT_KEPT)
 
 
 @dataclass(slots=True)
@@ -65,8 +71,8 @@ class Wire:
     uses: list[tuple[int, int]] = field(default_factory=list)  # (operation, operand) that read it
     name: str = ""
     output: bool = False
-    value: Reading = field(default_factory=lambda: Reading(NOT_KEPT))
-    grad: Reading = field(default_factory=lambda: Reading(NOT_KEPT))
+    value: Reading = UNKNOWN
+    grad: Reading = UNKNOWN
     hidden_uses: int = 0  # by operations that were cropped
     cut: bool = False  # the operation that made it was cropped
 
@@ -88,8 +94,8 @@ class Sources:
     """Where the facts come from while a model is being filled; never part of the result."""
 
     nodes: list[Node | None]  # per wire
-    arrays: list[tuple[Any, int] | None]  # per wire: an array and the tape number of its first use
-    tensors: dict[int, Any]  # id of an input's Tensor or array -> wire
+    arrays: list[tuple[Any, int] | None]  # per wire: an array and the tape number since which it must be unchanged
+    tensors: dict[int, int]  # id of an input's Tensor or array -> wire
     operations: list[Node]  # per operation
 
 
@@ -102,19 +108,16 @@ def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
     for node in nodes:
         prim = node.primitive
         if prim is None:
-            wire_of[node] = _add_wire(model, sources, Wire("parameter", node.shape, str(node.dtype)), node)
+            wire_of[node] = _add_wire(model, sources, Wire("parameter", node.shape, _dtype_name(node.dtype)), node)
             continue
         operands = []
         for i, parent in enumerate(node.parents):
             slot = f"x{i}" if prim.variadic else prim.inputs[i]
-            if parent is None:
-                operand = _given(model, sources, node, i, slot)
-            else:
-                operand = Operand(slot, wire_of[parent])
+            operand = _given(model, sources, node, i, slot) if parent is None else Operand(slot, wire_of[parent])
             if operand.wire is not None:
                 model.wires[operand.wire].uses.append((len(model.ops), i))
             operands.append(operand)
-        wire = Wire("inner", node.shape, str(node.dtype), len(model.ops))
+        wire = Wire("inner", node.shape, _dtype_name(node.dtype), len(model.ops))
         wire_of[node] = _add_wire(model, sources, wire, node)
         op = Op(prim.name, operands, wire_of[node], node.number, node.mode.scope, node.mode.order)
         if node.options:
@@ -122,13 +125,11 @@ def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
         model.ops.append(op)
         sources.operations.append(node)
     for tensor in outputs:
-        if tensor._node is not None:
-            wire = wire_of[tensor._node]
-        else:
-            wire = _input_wire(model, sources, tensor, tensor._array, 0)
-        model.outputs.append(wire)
-        model.wires[wire].output = True
-        sources.arrays[wire] = (tensor._array, tensor._node.number if tensor._node is not None else 0)
+        root = tensor._node
+        position = wire_of[root] if root is not None else _input_wire(model, sources, tensor, tensor._array, 0)
+        model.outputs.append(position)
+        model.wires[position].output = True
+        sources.arrays[position] = (tensor._array, root.number if root is not None else 0)
     return model, sources
 
 

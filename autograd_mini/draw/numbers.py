@@ -54,7 +54,7 @@ def number(value: Number, precision: int = 3) -> str:
         return str(value)
     if not math.isfinite(value):
         text = str(float(value))
-    elif isinstance(value, int) and abs(value) < 1_000_000 or 10**precision <= abs(value) < 100_000:
+    elif (isinstance(value, int) and abs(value) < 1_000_000) or 10**precision <= abs(value) + 0.5 < 100_000:
         text = f"{value:.0f}"
     else:
         text = f"{value:.{precision}g}"
@@ -72,7 +72,8 @@ def summary(seen: Preview, precision: int) -> list[str]:
         lines = [f"all {number(seen.min, precision)}"]
     else:
         ends = f"[{number(seen.min, precision)}, {number(seen.max, precision)}]"
-        spread = f"{number(seen.mean, precision)} ± {number(seen.std, precision)}"
+        mean = "≈0" if abs(seen.mean) < 1e-3 * seen.std else number(seen.mean, precision)
+        spread = f"{mean} ± {number(seen.std, precision)}"
         lines = [spread, ends] if seen.dtype.startswith("float") else [f"in {ends}"]
     if seen.nonfinite:
         lines.append(f"{seen.nonfinite:,} of {math.prod(seen.shape):,} nan or inf")

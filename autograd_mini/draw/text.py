@@ -19,7 +19,8 @@ def to_text(model: Model, title: str, precision: int) -> str:
         shape = "?" if wire.shape is None else str(wire.shape) + (f" {wire.dtype}" if wire.kind == "input" else "")
         rows.append((names[i] + made, shape, _reading(wire.value, precision), _reading(wire.grad, precision)))
     widths = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
-    lines = ["  ".join([*(cell.ljust(n) for cell, n in zip(row, widths, strict=False)), row[3]]).rstrip() for row in rows]
+    padded = [[cell.ljust(n) for cell, n in zip(row, widths, strict=False)] + [row[3]] for row in rows]
+    lines = ["  ".join(row).rstrip() for row in padded]
     head = [title.replace("\n", " "), ""] if title else []
     hidden = [f"(+ {model.hidden:,} operations before these)"] if model.hidden else []
     return "\n".join([*head, *lines, *hidden, *model.notes])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..engine import ModeSwitch, Node, TensorCore, Watcher, current_mode
-
-if TYPE_CHECKING:
-    from .graph import Graph
 
 
 class trace_backward(ModeSwitch):
@@ -24,7 +21,13 @@ class trace_backward(ModeSwitch):
     ...     y.backward()
     >>> [node.primitive.name for node in trace.order]
     ['add', 'mul']
-    >>> print(trace.graph(title="").text())
+    >>> print(y.graph(trace=trace).text())
+    y = x × 2 + x
+    <BLANKLINE>
+    tensor          shape  value  gradient
+    x (parameter)   ()     3      3
+    t1 = mul(x, 2)  ()     6      1
+    y = add(t1, x)  ()     9      1
     """
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine import Node
 from ..writes import writes
-from .model import CHANGED, NOT_KEPT, SHOWN, Model, Reading, Sources, kept_input
+from .model import CHANGED, SHOWN, Model, Reading, Sources, kept_input
 from .numbers import preview
 
 MAX_REPLAY = 4_000_000  # elements that may be computed for a picture
@@ -56,7 +56,7 @@ def _fresh(model: Model, wire: int, found: tuple[Any, int] | None) -> Any:
         return None
     array, number = found
     uses = model.wires[wire].uses
-    limit = min((model.ops[op].number for op, _ in uses), default=math.inf)
+    limit = min((model.ops[op].number for op, _ in uses), default=number)
     changed = writes.of(array)[0] > limit or array.shape != (model.wires[wire].shape or array.shape)
     if changed:
         model.wires[wire].value = Reading(CHANGED)

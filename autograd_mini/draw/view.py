@@ -13,6 +13,7 @@ from .numbers import Number, number, summary
 
 FORWARD, GRADIENT = "#00568F", "#A83C00"
 INK, MUTED, ZERO, LINE, WHITE = "#1F2328", "#57606A", "#636C76", "#6E7781", "#FFFFFF"
+MAX_COLUMNS = 8  # of a matrix; a longer row is summed up
 HINTS = {
     NOT_KEPT: "run backward under trace_backward() to keep it",
     NOT_RUN: "backward() has not been called on this graph",
@@ -67,6 +68,7 @@ class Link:
     tail: str
     head: str
     slot: int | None = None  # of the head
+    place: int = 0  # which of the head's inputs this is
     forward: bool = False
     gradient: bool = False
     label: Row = None
@@ -106,8 +108,8 @@ def view_of(model: Model, options: Options) -> View:
     for i in range(len(model.ops)):
         drawing.op(i)
     if model.hidden:
-        stub = Box("hidden", "tensor", [[Run(f"+ {model.hidden:,} ops", MUTED, 12, bold=True)]], dashed=True, border=LINE)
-        view.boxes.insert(0, stub)
+        label = [Run(f"+ {model.hidden:,} ops", MUTED, 12, bold=True)]
+        view.boxes.insert(0, Box("hidden", "tensor", [label], dashed=True, border=LINE))
         view.links += [Link("hidden", f"t{i}", gradient=True) for i, wire in enumerate(model.wires) if wire.cut]
     if options.legend:
         view.legend = _legend(model, view, options)
@@ -163,7 +165,8 @@ class _Drawing:
             self.view.links.append(Link(box.id, tail, gradient=leaf))
         for op, place in wire.uses:
             operand = self.model.ops[op].operands[place]
-            link = Link(tail, f"n{op}", place if _slots(self.model.ops[op]) else None, True, needs and (leaf or junction))
+            slot = place if _slots(self.model.ops[op]) else None
+            link = Link(tail, f"n{op}", slot, place, True, needs and (leaf or junction))
             if junction and operand.grad is not None and self.options.show_grads:
                 link.label = self.reading(replace(operand.grad, note=""), GRADIENT, WHITE)[0]
             self.view.links.append(link)
@@ -206,7 +209,7 @@ class _Drawing:
         seen, precision = reading.seen, self.options.precision
         if reading.state != SHOWN or seen is None:
             return [[Run(reading.state, MUTED, 10, italic=True)], *note]
-        if seen.rows is None:
+        if seen.rows is None or max(map(len, seen.rows), default=0) > MAX_COLUMNS:
             return [*([Run(line, color, 10.5)] for line in summary(seen, precision)), *note]
         cells = [[_cell(item, color, fill, precision) for item in row] for row in seen.rows]
         if not seen.shape:
@@ -260,7 +263,7 @@ def _op_tip(op: Op) -> str:
 def _legend(model: Model, view: View, options: Options) -> list[Line]:
     """Only what occurs in this picture."""
     outputs = [model.wires[i].name or "output" for i in model.outputs]
-    one = f"d {outputs[0]} / d value" if len(outputs) == 1 else "gradient"
+    one = f"∂{outputs[0]} / ∂value" if len(outputs) == 1 else "gradient"
     words = [Run("above the wire: ", MUTED, 10), Run("forward value →", FORWARD, 10)] if options.show_values else []
     if options.show_grads:
         words += [Run("     below it: ", MUTED, 10), Run(f"← {one}", GRADIENT, 10)]
@@ -273,11 +276,12 @@ def _legend(model: Model, view: View, options: Options) -> list[Line]:
     if any(box.shape == "dot" for box in view.boxes):
         lines[0].append(Run("     ●: gradients add", MUTED, 10))
     names = sorted({op.name for op in model.ops if op.name in SENTENCES}, key=list(SENTENCES).index)
-    lines += _wrapped([SENTENCES[name] for name in names]) if options.show_grads and len(names) <= 8 else []
+    width = min(160, 50 + 20 * len(model.ops))
+    lines += _wrapped([SENTENCES[name] for name in names], width) if options.show_grads and len(names) <= 8 else []
     return lines + [[Run(note, MUTED, 10, italic=True)] for note in model.notes]
 
 
-def _wrapped(sentences: list[str], width: int = 120) -> list[Line]:
+def _wrapped(sentences: list[str], width: int) -> list[Line]:
     lines: list[str] = []
     for sentence in sentences:
         if lines and len(lines[-1]) + len(sentence) < width:

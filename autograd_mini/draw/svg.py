@@ -1,0 +1,182 @@
+"""The built-in picture: the view as SVG, with the layout of `layout.py`. No fonts, scripts, links or ids."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from .dot import FONT
+from .layout import CELL_GAP, LINE_HEIGHT, PAD, Place, columns, place, row_size, text_width
+from .names import clean
+from .view import FORWARD, GRADIENT, LINE, MUTED, Box, Link, Matrix, Row, Run, View
+
+MARGIN = 14.0
+Point = tuple[float, float]
+Cubic = tuple[Point, Point, Point, Point]
+
+
+def to_svg(view: View) -> str:
+    """A whole SVG file."""
+    placed = place(view)
+    header = ([[Run(view.title, size=15, bold=True)]] if view.title else []) + view.legend
+    top, head = MARGIN, []
+    for line in header:
+        width, height = row_size(line)
+        head.append(_text(line, MARGIN, top + 0.76 * height, "start"))
+        top += height + 2
+    top += 8 if header else 0
+    width = 2 * MARGIN + max([placed.width, *(row_size(line)[0] for line in header)])
+    height = top + placed.height + MARGIN
+    name = _escape(view.title or "graph")
+    ends = _ends(placed.routes)
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}pt" height="{height:.0f}pt"'
+        f' viewBox="0 0 {width:.1f} {height:.1f}" role="img" aria-label="{name}" font-family="{FONT}">',
+        f'<title>{name}</title><rect width="{width:.1f}" height="{height:.1f}" fill="#FFFFFF"/>',
+        *head,
+        f'<g transform="translate({MARGIN:g} {top:.1f})">',
+        *(_link(link, route, ends[i]) for i, (link, route) in enumerate(placed.routes)),
+        *(_box(p) for p in placed.places if p.box is not None),
+        "</g></svg>\n",
+    ])  # fmt: skip
+
+
+def _escape(text: str) -> str:
+    text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return text.replace("\n", " ").replace("  ", " \u00a0")
+
+
+def _text(line: list[Run], x: float, y: float, anchor: str) -> str:
+    spans = []
+    for run in line:
+        style = ' font-weight="bold"' if run.bold else ' font-style="italic"' if run.italic else ""
+        spans.append(f'<tspan font-size="{run.size:g}" fill="{run.color}"{style}>{_escape(run.text)}</tspan>')
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{"".join(spans)}</text>'
+
+
+def _rows(rows: list[Row], left: float, right: float, top: float) -> list[str]:
+    """Lines centred between left and right; numbers in columns; the bar across."""
+    parts = []
+    for row in rows:
+        width, height = row_size(row)
+        middle = (left + right) / 2
+        if row is None:
+            parts.append(f'<path d="M{left:.1f} {top + 1:.1f}H{right:.1f}" stroke="{LINE}" stroke-width="2"/>')
+        elif isinstance(row, Matrix):
+            parts += _matrix(row, middle - width / 2, top)
+        else:
+            parts.append(_text(row, middle, top + 0.76 * height, "middle"))
+        top += height
+    return parts
+
+
+def _matrix(matrix: Matrix, left: float, top: float) -> list[str]:
+    widths, (width, height) = columns(matrix), row_size(matrix)
+    bars = f"M{left:.1f} {top + 1:.1f}V{top + height - 1:.1f}M{left + width:.1f} {top + 1:.1f}V{top + height - 1:.1f}"
+    parts = [f'<path d="{bars}" stroke="{matrix.color}" fill="none"/>']
+    for i, row in enumerate(matrix.rows):
+        x = left
+        for cell, column in zip(row, widths, strict=True):
+            x += column + CELL_GAP
+            parts.append(_text([cell], x, top + 1 + LINE_HEIGHT * 11 * (i + 0.76), "end"))
+    return parts
+
+
+def _box(p: Place) -> str:
+    box, x, y = p.box, p.x, p.y
+    assert box is not None
+    tip = f"<title>{_escape(box.tip)}</title>" if box.tip else ""
+    paint = f'fill="{box.fill}" stroke="{box.border}" stroke-width="{box.weight:g}"'
+    paint += ' stroke-dasharray="5 3"' if box.dashed else ""
+    size = f'width="{p.width:.1f}" height="{p.above + p.below:.1f}"'
+    frame = f'<rect x="{x:.1f}" y="{y - p.above:.1f}" {size} rx="8" {paint}/>'
+    if box.shape == "dot":
+        return f'<g>{tip}<circle cx="{x + p.width / 2:.1f}" cy="{y:.1f}" r="{p.width / 2}" fill="{box.border}"/></g>'
+    if box.shape == "circle":
+        frame = f'<circle cx="{x + p.width / 2:.1f}" cy="{y:.1f}" r="{p.width / 2}" {paint}/>'
+    height = sum(row_size(row)[1] for row in box.rows)
+    top = y - p.above + 2 if None in box.rows else y - height / 2
+    slots = [_text([Run(name, MUTED, 9)], x + PAD, p.slot_y(i) + 3, "start") for i, name in enumerate(box.slots)]
+    left = x + max((text_width(Run(name, size=9)) for name in box.slots), default=0.0)
+    rows = _rows(box.rows, left, x + p.width, top)
+    return f"<g>{tip}{'' if box.shape == 'chip' else frame}{''.join([*slots, *rows])}</g>"
+
+
+def _ends(routes: list[tuple[Link, list[Place]]]) -> list[float]:
+    """The height at which each link reaches its head: side by side where several reach the same point."""
+    arriving: dict[tuple[Place, int | None], list[int]] = {}
+    for i, (link, route) in enumerate(routes):
+        arriving.setdefault((route[-1], link.slot), []).append(i)
+    heights = [0.0] * len(routes)
+    for (head, slot), group in arriving.items():
+        group.sort(key=lambda i: routes[i][1][-2].y)
+        step = min(10.0, 1.4 * head.below / len(group))
+        for k, i in enumerate(group):
+            heights[i] = head.slot_y(slot) + (k - (len(group) - 1) / 2) * step
+    return heights
+
+
+def _link(link: Link, route: list[Place], end: float) -> str:
+    """The line in two colours, each half ending in its arrow head; a label above it."""
+    points: list[Point] = [(route[0].x + route[0].width, route[0].y)]
+    for p in route[1:-1]:
+        points += [(p.x, p.y), (p.x + p.width, p.y)] if p.width else [(p.x, p.y)]
+    head = route[-1]
+    inset = _inset(head.box, head, end)
+    points.append((head.x + inset, end))
+    start, stop = points[0], points[-1]
+    points[0] = (start[0] + 5 * link.gradient, start[1])
+    points[-1] = (stop[0] - 5 * link.forward, stop[1])
+    curves: list[Cubic] = [
+        (a, ((a[0] + b[0]) / 2, a[1]), ((a[0] + b[0]) / 2, b[1]), b) for a, b in pairwise(points)
+    ]
+    parts = []
+    if link.forward and link.gradient:
+        back, forth = _halves(curves)
+        parts += [_stroke(back, GRADIENT), _stroke(forth, FORWARD)]
+    else:
+        parts.append(_stroke(curves, FORWARD if link.forward else GRADIENT if link.gradient else LINE))
+    parts += [_arrow(start, 1, GRADIENT)] if link.gradient else []
+    parts += [_arrow(stop, -1, FORWARD)] if link.forward else []
+    for p in route[1:-1]:
+        if p.label:
+            parts += _rows([p.label], p.x, p.x + p.width, p.y - p.above)
+    return "".join(parts)
+
+
+def _inset(box: Box | None, head: Place, end: float) -> float:
+    """How far inside its bounding box a circle begins at this height."""
+    if box is None or box.shape not in ("circle", "dot"):
+        return 0.0
+    radius = head.width / 2
+    return radius - float(max(radius**2 - (end - head.y) ** 2, 0.0) ** 0.5)
+
+
+def _halves(curves: list[Cubic]) -> tuple[list[Cubic], list[Cubic]]:
+    middle = len(curves) // 2
+    if len(curves) % 2 == 0:
+        return curves[:middle], curves[middle:]
+    a, b, c, d = curves[middle]
+    ab, bc, cd = _mid(a, b), _mid(b, c), _mid(c, d)
+    abc, bcd = _mid(ab, bc), _mid(bc, cd)
+    whole = _mid(abc, bcd)
+    return [*curves[:middle], (a, ab, abc, whole)], [(whole, bcd, cd, d), *curves[middle + 1 :]]
+
+
+def _mid(a: Point, b: Point) -> Point:
+    return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
+
+
+def _stroke(curves: list[Cubic], color: str) -> str:
+    if not curves:
+        return ""
+    path = f"M{_at(curves[0][0])}" + "".join(f"C{_at(b)} {_at(c)} {_at(d)}" for _, b, c, d in curves)
+    return f'<path d="{path}" fill="none" stroke="{color}" stroke-width="1.4"/>'
+
+
+def _arrow(tip: Point, direction: int, color: str) -> str:
+    x, y = tip[0] + 7 * direction, tip[1]
+    return f'<path d="M{_at(tip)}L{_at((x, y - 3))}L{_at((x, y + 3))}Z" fill="{color}"/>'
+
+
+def _at(point: Point) -> str:
+    return f"{point[0]:.1f} {point[1]:.1f}"
