@@ -1,0 +1,308 @@
+"""`Trainer`: fit, evaluate and predict around the five lines that train a model; what happens is in its `History`.
+
+The five lines stand in `Trainer._train`, and whoever wants another loop writes them in their own: all else here
+(averages, progress, callbacks) only looks on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .engine import no_grad
+from .nn import Module
+from .rules.shape import cat
+from .serialization import save
+from .tensor import Tensor
+from .utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+Metric = Callable[[Tensor, Tensor], Any]
+Logs = dict[str, float]
+
+
+def accuracy(output: Tensor, target: Tensor) -> float:
+    """The fraction of samples whose highest score, output (..., C), is at their class, target (...), as a number.
+
+    >>> import autograd_mini as am
+    >>> accuracy(am.tensor([[0.1, 0.9], [0.8, 0.2]]), am.tensor([1, 1]))
+    0.5
+    """
+    predicted = np.argmax(output.detach().numpy(), -1)
+    if predicted.shape != target.shape:
+        raise ValueError(f"scores of shape {output.shape} need classes of shape {predicted.shape}, not {target.shape}")
+    return float(np.count_nonzero(predicted == target.numpy()) / predicted.size)
+
+
+class History(dict[str, list[float]]):
+    """A list per figure, a number per epoch: {"loss": [0.26, 0.11], "accuracy": [0.92, 0.97], "val_loss": …}."""
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """The curves as a matplotlib Figure, saved under `path` if given. Needs `autograd_mini[plot]`."""
+        from .plotting import plot_history
+
+        return plot_history(self, path)
+
+
+class Callback:
+    """Told what happens in `fit`: override what you need. `trainer.stop_training = True` ends it after this epoch."""
+
+    def on_train_begin(self, trainer: Trainer) -> None: ...
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None: ...
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None: ...
+
+    def on_train_end(self, trainer: Trainer) -> None: ...
+
+
+class Trainer:
+    """Trains a model by a loss and an optimizer, and measures it.
+
+    loss_fn(output, target): the mean loss of a batch. metrics: name to function of the same, such as
+    `{"accuracy": accuracy}`; their means over all samples are reported.
+
+    >>> import autograd_mini as am
+    >>> from autograd_mini import nn, optim
+    >>> x = am.tensor([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = nn.Linear(1, 1)
+    >>> trainer = Trainer(model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1))
+    >>> history = trainer.fit((x, 2 * x), epochs=100, batch_size=2, verbose=0)
+    >>> round(trainer.predict(am.tensor([[5.0]])).item(), 1)
+    10.0
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        loss_fn: Callable[[Tensor, Tensor], Tensor],
+        optimizer: Any,
+        metrics: Mapping[str, Metric] | None = None,
+    ) -> None:
+        self.model, self.loss_fn, self.optimizer, self.metrics = model, loss_fn, optimizer, dict(metrics or {})
+        self.history = History()
+        self.stop_training = False
+
+    def fit(
+        self,
+        data: Any,
+        epochs: int = 1,
+        batch_size: int | None = None,
+        validation: Any = None,
+        callbacks: Sequence[Callback] = (),
+        verbose: str | int = "auto",
+    ) -> History:
+        """Train for so many epochs and return what was measured; fitting again goes on, with a new history.
+
+        data, validation: arrays or tensors (X, y), or a Dataset of such pairs, taken in batches of batch_size (32),
+        the first in a new random order each epoch; or any iterable of batches (x, y), such as a DataLoader.
+        verbose, as in Keras: 0 silent, 1 a bar, 2 a line per epoch; "auto": a bar on a terminal if tqdm is there.
+        """
+        report = _Report(verbose)
+        batches = _batches(data, batch_size, shuffle=True)
+        held_out = None if validation is None else _batches(validation, batch_size if _is_data(validation) else None)
+        self.history, self.stop_training = History(), False
+        _call(callbacks, "on_train_begin", self)
+        for epoch in range(epochs):
+            _call(callbacks, "on_epoch_begin", self, epoch)
+            logs = self._train(batches, report)
+            if held_out is not None:
+                logs.update((f"val_{name}", value) for name, value in self.evaluate(held_out).items())
+            for name, value in logs.items():
+                self.history.setdefault(name, []).append(value)
+            report.end_epoch(epoch, epochs, logs)
+            _call(callbacks, "on_epoch_end", self, epoch, logs)
+            if self.stop_training:
+                break
+        _call(callbacks, "on_train_end", self)
+        return self.history
+
+    def _train(self, batches: Iterable[Any], report: _Report) -> Logs:
+        """One epoch."""
+        self.model.train()
+        means = _Means(self.metrics)
+        for x, y in report.watch(batches, means):
+            self.optimizer.zero_grad()
+            output = self.model(x)
+            loss = self.loss_fn(output, y)
+            loss.backward()
+            self.optimizer.step()
+            means.add(loss, output, y)
+        return means.logs()
+
+    def evaluate(self, data: Any, batch_size: int | None = None) -> Logs:
+        """Loss and metrics of the model as it is, in eval mode."""
+        means = _Means(self.metrics)
+        with _evaluating(self.model):
+            for x, y in _batches(data, batch_size):
+                output = self.model(x)
+                means.add(self.loss_fn(output, y), output, y)
+        return means.logs()
+
+    def predict(self, x: Any, batch_size: int | None = None) -> Tensor:
+        """The outputs for x (n, ...), or for a Dataset or loader whose samples begin with x, in eval mode."""
+        data = TensorDataset(x) if isinstance(x, (Tensor, np.ndarray)) else x
+        with _evaluating(self.model):
+            batches = _batches(data, batch_size)
+            return cat([self.model(b[0] if isinstance(b, (tuple, list)) else b) for b in batches])  # type: ignore[no-any-return]
+
+
+class EarlyStopping(Callback):
+    """Stop when `monitor` has not improved by more than min_delta for more than `patience` epochs; Keras' names.
+
+    Less is better if there is "loss" or "error" in its name, else more is. restore_best_weights: go back to the best.
+    """
+
+    def __init__(
+        self, monitor: str = "val_loss", min_delta: float = 0.0, patience: int = 0, restore_best_weights: bool = False
+    ) -> None:
+        self.monitor, self.min_delta, self.patience, self.restore = monitor, min_delta, patience, restore_best_weights
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        self.best, self.waited = -math.inf, 0
+        self.weights: dict[str, Any] = {}
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+        score = _score(logs, self.monitor)
+        if score > self.best + self.min_delta:
+            self.best, self.waited = score, 0
+            if self.restore:
+                self.weights = {name: value.detach().clone() for name, value in trainer.model.state_dict().items()}
+        else:
+            self.waited += 1
+            trainer.stop_training |= self.waited > self.patience
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        if self.weights:
+            trainer.model.load_state_dict(self.weights)
+
+
+class Checkpoint(Callback):
+    """Save the model's state_dict after each epoch, or, with `monitor`, when that is better than ever before.
+
+    path may name the epoch (from 1) and any figure: "weights-{epoch:02d}-{val_loss:.3f}.npz".
+    """
+
+    def __init__(self, path: str | os.PathLike[str], monitor: str | None = None) -> None:
+        self.path, self.monitor, self.best = os.fspath(path), monitor, -math.inf
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+        score = math.inf if self.monitor is None else _score(logs, self.monitor)
+        if self.monitor is None or score > self.best:
+            self.best = score
+            save(trainer.model.state_dict(), self.path.format(epoch=epoch + 1, **logs))
+
+
+def _score(logs: Logs, monitor: str) -> float:
+    """The figure, negative if less is better."""
+    if monitor not in logs:
+        raise ValueError(f"there is no {monitor!r} to monitor, only {', '.join(logs)}")
+    return -logs[monitor] if "loss" in monitor or "error" in monitor else logs[monitor]
+
+
+def _call(callbacks: Sequence[Callback], event: str, *args: Any) -> None:
+    for callback in callbacks:
+        getattr(callback, event)(*args)
+
+
+def _is_data(data: Any) -> bool:
+    return isinstance(data, (Dataset, tuple))
+
+
+def _batches(data: Any, batch_size: int | None, shuffle: bool = False) -> Iterable[Any]:
+    if isinstance(data, tuple):
+        data = TensorDataset(*data)
+    if isinstance(data, Dataset):
+        return DataLoader(data, batch_size or 32, shuffle=shuffle and not isinstance(data, IterableDataset))
+    if batch_size is not None:
+        raise ValueError(f"batch_size={batch_size} is for arrays; a {type(data).__name__} brings batches of its own")
+    return data  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _evaluating(model: Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+class _Means:
+    """Means of the loss and the metrics over the samples so far."""
+
+    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+        self.metrics, self.samples = metrics, 0
+        self.sums = dict.fromkeys(["loss", *metrics], 0.0)
+
+    def add(self, loss: Tensor, output: Tensor, target: Tensor) -> None:
+        count = len(target)
+        self.samples += count
+        self.sums["loss"] += loss.item() * count
+        for name, metric in self.metrics.items():
+            self.sums[name] += float(metric(output.detach(), target)) * count
+
+    def logs(self) -> Logs:
+        if not self.samples:
+            raise ValueError("there is no batch: the data are empty, or a generator that has been used up")
+        return {name: total / self.samples for name, total in self.sums.items()}
+
+
+class _Report:
+    """What `fit` prints on standard output while it runs."""
+
+    def __init__(self, verbose: str | int) -> None:
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f'verbose must be "auto", 0 (silent), 1 (a bar) or 2 (a line per epoch), not {verbose!r}')
+        self.bar_class: Any = None
+        if verbose == 1 or (verbose == "auto" and sys.stdout.isatty()):
+            try:
+                from tqdm import tqdm
+
+                self.bar_class = tqdm
+            except ImportError as error:
+                if verbose == 1:
+                    raise ImportError("a progress bar needs: pip install autograd_mini[progress]") from error
+        self.silent = verbose == 0
+
+    def watch(self, batches: Iterable[Any], means: _Means) -> Iterator[Any]:
+        """The batches, one by one, with the bar moving behind them."""
+        self.steps, start, bar = 0, time.perf_counter(), None
+        if self.bar_class is not None:
+            shape = "{n_fmt}/{total_fmt} {bar:20} {desc}"
+            bar = self.bar_class(total=_length(batches), bar_format=shape, ascii=" ━", file=sys.stdout, leave=False)
+        try:
+            for batch in batches:
+                yield batch
+                self.steps += 1
+                self.seconds = time.perf_counter() - start
+                if bar is not None and bar.update():  # it was time to draw it: some figures for the next time
+                    bar.set_description_str(self._figures(means.logs()), refresh=False)
+        finally:
+            if bar is not None:
+                bar.close()
+
+    def end_epoch(self, epoch: int, epochs: int, logs: Logs) -> None:
+        if not self.silent:
+            bar = "━" * 20 if self.bar_class is not None else "-"
+            print(f"Epoch {epoch + 1}/{epochs} - {self.steps}/{self.steps} {bar} {self._figures(logs)}", flush=True)
+
+    def _figures(self, logs: Logs) -> str:
+        speed = f"{self.seconds:.1f}s {1000 * self.seconds / self.steps:.3g}ms/step"
+        return " - ".join([speed, *(f"{name}: {value:.4f}" for name, value in logs.items())])
+
+
+def _length(batches: Any) -> int | None:
+    try:
+        return len(batches)
+    except TypeError:
+        return None
