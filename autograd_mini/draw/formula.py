@@ -49,7 +49,7 @@ SENTENCES = {  # how an operation passes on the gradient g of its output
 }
 
 
-def formula(model: Model, wire: int, limit: int = 88) -> str:
+def formula(model: Model, wire: int, limit: int = 110) -> str:
     """`loss = mean(relu(x @ W + b))`; with the names of tensors between where that is too long."""
     head = model.wires[wire].name
     for stop_at_names in (False, True):

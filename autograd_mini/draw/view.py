@@ -276,8 +276,9 @@ def _legend(model: Model, view: View, options: Options) -> list[Line]:
     if any(box.shape == "dot" for box in view.boxes):
         lines[0].append(Run("     ●: gradients add", MUTED, 10))
     names = sorted({op.name for op in model.ops if op.name in SENTENCES}, key=list(SENTENCES).index)
-    width = min(160, 50 + 20 * len(model.ops))
-    lines += _wrapped([SENTENCES[name] for name in names], width) if options.show_grads and len(names) <= 8 else []
+    width = min(160, 80 + 15 * len(model.ops))
+    if names and len(names) <= 8 and options.show_grads:
+        lines += _wrapped(["backward, g being the gradient that arrives:", *(SENTENCES[name] for name in names)], width)
     return lines + [[Run(note, MUTED, 10, italic=True)] for note in model.notes]
 
 
@@ -285,7 +286,7 @@ def _wrapped(sentences: list[str], width: int) -> list[Line]:
     lines: list[str] = []
     for sentence in sentences:
         if lines and len(lines[-1]) + len(sentence) < width:
-            lines[-1] += "  ·  " + sentence
+            lines[-1] += ("  " if lines[-1].endswith(":") else "  ·  ") + sentence
         else:
             lines.append(sentence)
     return [[Run(line, MUTED, 10)] for line in lines]
