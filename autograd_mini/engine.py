@@ -86,14 +86,18 @@ class ModeSwitch:
 
         @functools.wraps(function)
         def generator(*args: Any, **kwargs: Any) -> Any:  # a suspended generator leaves no mode behind
-            steps, reply = function(*args, **kwargs), None
+            steps = function(*args, **kwargs)
+            resume, value = steps.send, None
             while True:
                 try:
                     with ModeSwitch(**self._changes):
-                        item = steps.send(reply)
+                        item = resume(value)
                 except StopIteration as stop:
                     return stop.value
-                reply = yield item
+                try:
+                    resume, value = steps.send, (yield item)
+                except BaseException as error:
+                    resume, value = steps.throw, error
 
         return generator if inspect.isgeneratorfunction(function) else wrapper  # type: ignore[return-value]
 
@@ -496,8 +500,9 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     if lead < 0:
         return np.broadcast_to(gradient, shape)
     axes = (*range(lead), *(lead + k for k, n in enumerate(shape) if n == 1 != gradient.shape[lead + k]))
-    summed = np.sum(gradient, axis=axes, keepdims=True) if axes else gradient
-    return np.broadcast_to(summed.reshape(summed.shape[lead:]), shape)
+    summed = np.add.reduce(gradient, axis=axes, keepdims=True) if axes else gradient
+    summed = summed.reshape(summed.shape[lead:])
+    return summed if summed.shape == shape else np.broadcast_to(summed, shape)
 
 
 def _own(result: Array, gradient: Array, kept: tuple[Any, ...]) -> Array:

@@ -14,7 +14,7 @@ import functools
 import inspect
 import operator
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Primitive:
         position = {name: i for i, name in enumerate((*self.inputs, "out", "", *self.options, *self.shapes))}
         for unknown in [*(set(self.asked) - position.keys()), *(rules.keys() - set(self.inputs))]:
             raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {', '.join(position)} nor an input")
+        self.complete = inspect.Parameter.empty not in self.options.values()  # no option must be given
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
         self.plain = not (self.options or self.asks_shapes or self.variadic) and len(rules) in (0, len(self.inputs))
         # Each rule with what it takes out of `Node.kept`; and for each set of inputs to differentiate, what to keep.
@@ -71,6 +72,8 @@ class Primitive:
 
     def bind(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Inputs and options as `forward` wants them: PyTorch's names accepted, options also by position."""
+        if not options and len(args) == len(self.inputs) and self.complete:
+            return args, self.options
         if not self.variadic and len(args) > len(self.inputs):
             extra = args[len(self.inputs) :]
             args, options = args[: len(self.inputs)], {**dict(zip(self.options, extra, strict=False)), **options}
@@ -249,33 +252,42 @@ def _binary(prim: Primitive) -> Callable[..., Any]:
 def _general(prim: Primitive) -> Callable[..., Any]:
     """Any number of inputs, options, shapes."""
 
+    variadic, rules, plans = prim.variadic, prim.rules, prim.plans
+
     def apply(*args: Any, **options: Any) -> Any:
         args, options = prim.bind(args, options)
-        arrays = tuple(a._array if isinstance(a, TensorCore) else as_array(a, prim.name) for a in args)
+        parents: list[Any] = []
+        arrays: Any = []
+        needed = 0
+        for i, x in enumerate(args):
+            parent = None
+            if isinstance(x, TensorCore):
+                arrays.append(x._array)
+                if x._node is not None and (variadic or rules[i] is not None):
+                    parent, needed = x._node, needed | 1 << i
+            else:
+                arrays.append(as_array(x, prim.name))
+            parents.append(parent)
         try:
             out = prim.forward(*arrays, **options)
         except _ERRORS as error:
             raise _explained(error, prim, arrays, options) from error
-        if any(out.dtype is not getattr(a, "dtype", None) for a in arrays):
-            arrays, out = _promoted(prim, arrays, options, out)
-        mode = current_mode()
-        rules = prim.rules * len(args) if prim.variadic else prim.rules
-        parents = tuple(
-            a._node if rule is not None and isinstance(a, TensorCore) else None
-            for a, rule in zip(args, rules, strict=True)
-        )
-        needed = sum((parent is not None) << i for i, parent in enumerate(parents))
-        if not (mode.grad and needed):
+        dtype = out.dtype
+        for a in arrays:
+            if dtype is not getattr(a, "dtype", None):
+                arrays, out = _promoted(prim, arrays, options, out)
+                break
+        if not needed or not (mode := current_mode()).grad:
             return wrap(out)
-        shapes = tuple(getattr(a, "shape", ()) for a in arrays) if prim.asks_shapes else ()
-        inputs, shapes = ((arrays,), (shapes,)) if prim.variadic else (arrays, shapes)
+        shapes = [getattr(a, "shape", ()) for a in arrays] if prim.asks_shapes else []
+        inputs, shapes = ([tuple(arrays)], [tuple(shapes)]) if variadic else (arrays, shapes)
         env = (*inputs, out, None, *(options[name] for name in prim.options), *shapes)
         given: Any = None
         if None in parents:
-            given = tuple(None if p is not None else _remembered(a) for a, p in zip(args, parents, strict=True))
+            given = tuple(None if p is not None else _remembered(x) for x, p in zip(args, parents, strict=True))
             given = given if len(given) != 2 else given[parents.index(None)]
-        plan = prim.plans[1 if prim.variadic else needed]
-        return record(prim, parents, env, plan, out, mode, given, options)
+        plan = plans[1 if variadic else needed]
+        return record(prim, tuple(parents), env, plan, out, mode, given, options or None)
 
     return apply
 
@@ -293,8 +305,8 @@ def _only_operand(value: Any, op: str) -> Array:
 
 
 def _promoted(
-    prim: Primitive, arrays: tuple[Array, ...], options: dict[str, Any], out: Array
-) -> tuple[tuple[Array, ...], Array]:
+    prim: Primitive, arrays: Sequence[Array], options: dict[str, Any], out: Array
+) -> tuple[Sequence[Array], Array]:
     """Run `forward` again where NumPy chose another dtype than PyTorch would."""
     if out.dtype.kind == "b" or options.get("dtype") is not None or (out.dtype.kind != "f" and not prim.plain):
         return arrays, out
@@ -302,9 +314,7 @@ def _promoted(
     dtype = dtype_of(None) if dtype.kind != "f" == out.dtype.kind else dtype
     if out.dtype == dtype or out.dtype.kind != dtype.kind:
         return arrays, out
-    arrays = tuple(
-        a.astype(dtype) if getattr(a, "dtype", np.dtype(bool)).kind != "b" else a for a in arrays
-    )
+    arrays = [a.astype(dtype) if getattr(a, "dtype", np.dtype(bool)).kind != "b" else a for a in arrays]
     return arrays, prim.forward(*arrays, **options).astype(dtype, copy=False)
 
 
@@ -312,7 +322,7 @@ class ShapeError(RuntimeError, ValueError):
     """Arrays that do not fit an operation: PyTorch raises a RuntimeError here and NumPy a ValueError; this is both."""
 
 
-def _explained(error: Exception, prim: Primitive, arrays: tuple[Array, ...], options: dict[str, Any]) -> Exception:
+def _explained(error: Exception, prim: Primitive, arrays: Sequence[Array], options: dict[str, Any]) -> Exception:
     """The same error with the operation's name, its inputs and options."""
     names = [f"x{i}" for i in range(len(arrays))] if prim.variadic else prim.inputs
     given = [f"{name}: {describe(a)}" for name, a in zip(names, arrays, strict=True)]
