@@ -60,7 +60,8 @@ def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
 
 def _made(array: Array, dtype: DTypeLike, requires_grad: bool, device: Any = None) -> Tensor:
     check_device(device)
-    made = wrap(np.asarray(array, dtype=dtype_of(dtype))[()])  # 0-d: a NumPy scalar, ten times faster than an array
+    array = np.asarray(array, dtype=dtype_of(dtype))
+    made = wrap(array if array.ndim else array[()])  # a NumPy scalar is ten times faster than a 0-d array
     return made.requires_grad_() if requires_grad else made
 
 

@@ -312,7 +312,7 @@ def _promoted(
         return arrays, out
     dtype = result_type(*arrays)
     dtype = dtype_of(None) if dtype.kind != "f" == out.dtype.kind else dtype
-    if out.dtype == dtype or out.dtype.kind != dtype.kind:
+    if out.dtype == dtype or (out.dtype.kind == "f") != (dtype.kind == "f"):
         return arrays, out
     arrays = [a.astype(dtype) if getattr(a, "dtype", np.dtype(bool)).kind != "b" else a for a in arrays]
     return arrays, prim.forward(*arrays, **options).astype(dtype, copy=False)
