@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from ..creation import DTypeLike
+from ..creation import DTypeLike, zeros_like
 from ..engine import HookHandle, Mode, _mode, current_mode, wrap
 from ..tensor import Tensor
 from ..writes import writes
@@ -357,7 +357,9 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
-        zero_grads(self.parameters(), set_to_none)
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                parameter.grad = None if set_to_none else zeros_like(parameter)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Floating-point parameters, gradients and buffers to another dtype, in place: to(float64), to("cpu")."""
@@ -492,13 +494,6 @@ _EXPECTED = {
     TRANSIENT: "buffer '{}' (Tensor or None expected)",
     MODULE: "child module '{}' (nn.Module or None expected)",
 }
-
-
-def zero_grads(parameters: Any, set_to_none: bool) -> None:
-    """Forget the gradients of these tensors, or make them zeros that have no history."""
-    for parameter in parameters:
-        if parameter.grad is not None:
-            parameter.grad = None if set_to_none else wrap(np.zeros_like(parameter._array))
 
 
 def _type(value: Any) -> str:

@@ -92,7 +92,7 @@ class Adam(Optimizer):
             if step % TIDY_EVERY == 0:
                 tidy(m, tidy_limit(dtype), t)
                 tidy(v, tidy_square_limit(dtype, float(eps)), t)
-            np.sqrt(np.maximum(largest[0], v, largest[0]) if largest else v, t)
+            np.sqrt(np.maximum(largest[0], v, out=largest[0]) if largest else v, t)
             t += eps
             np.divide(m, t, t)
             p -= np.multiply(size, t, t)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..creation import zeros_like
 from ..dtypes import get_default_dtype
 from ..engine import Array, enable_grad, wrap
-from ..nn.module import zero_grads
 from ..tensor import Tensor
 from ..writes import writes
 
@@ -119,7 +119,9 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
         for group in self.param_groups:
-            zero_grads(group["params"], set_to_none)
+            for param in group["params"]:
+                if param.grad is not None:
+                    param.grad = None if set_to_none else zeros_like(param)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; returns what the closure, if any, returns.
