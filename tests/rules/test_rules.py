@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from rules.samples import COMPOSED, OPERATIONS, SAMPLES, composed
 
 from autograd_mini.primitive import OPERATIONS as PUBLIC
 from autograd_mini.primitive import PRIMITIVES
-from autograd_mini.testing import battery
+from autograd_mini.testing import GradcheckError, battery
 
 NAMES = list(PRIMITIVES)  # as the package makes it, before any test or doctest adds one of its own
 
@@ -36,6 +38,24 @@ def test_battery(name: str) -> None:
         differentiable=any(prim.rules),
         dtypes=entry.dtypes,
     )
+
+
+@pytest.mark.parametrize(
+    "name, place", [(n, i) for n in sorted(SAMPLES) for i, r in enumerate(PRIMITIVES[n].rules) if r]
+)
+def test_battery_finds_a_wrong_rule(name: str, place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One per cent too much in any one rule is noticed: the samples reach every rule."""
+    entry, prim = SAMPLES[name], PRIMITIVES[name]
+    rule: Any = prim.rules[place]
+
+    def wrong(*args: Any, **which: Any) -> Any:
+        return rule(*args, **which) * 1.01 + 0.01
+
+    steps = [*prim.steps]
+    steps[place] = tuple(wrong if part is rule else part for part in steps[place])
+    monkeypatch.setattr(prim, "steps", tuple(steps))
+    with pytest.raises((AssertionError, GradcheckError)):
+        battery(OPERATIONS[name], entry.samples, dtypes=())
 
 
 def test_every_composition_has_samples() -> None:
