@@ -33,7 +33,8 @@ from autograd_mini.training import Trainer, accuracy
 from autograd_mini.vision import MNISTData, digits, load_mnist
 
 OPTIMIZERS: dict[str, tuple[type[Any], dict[str, float]]] = {
-    "rmsprop": (optim.RMSprop, {"lr": 1e-3, "alpha": 0.9, "eps": 1e-7}),  # as in Keras; PyTorch: alpha 0.99, eps 1e-8
+    "rmsprop": (optim.RMSprop, {"lr": 1e-3, "alpha": 0.99, "eps": 1e-8}),  # as in PyTorch
+    "rmsprop-keras": (optim.RMSprop, {"lr": 1e-3, "alpha": 0.9, "eps": 1e-7}),
     "adam": (optim.Adam, {"lr": 1e-3}),
     "adamw": (optim.AdamW, {"lr": 1e-3}),
     "sgd": (optim.SGD, {"lr": 0.1, "momentum": 0.9}),
@@ -54,8 +55,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--optimizer", choices=OPTIMIZERS, default="rmsprop", help=choices)
     add("--lr", type=float, help="learning rate, instead of the optimizer's above")
     add("--hidden", type=_count, nargs="*", default=[512], metavar="N", help="widths of the hidden layers")
-    inits = "first weights: ±√(6/(in+out)), biases 0, as in Keras; or both ±1/√in, as in PyTorch's Linear"
-    add("--init", choices=("glorot", "pytorch"), default="glorot", help=inits)
+    inits = "first weights: uniform on ±1/√in, biases too, as in PyTorch; or on ±√(6/(in+out)), biases 0, as in Keras"
+    add("--init", choices=("pytorch", "keras"), default="pytorch", help=inits)
     add("--dtype", choices=("float32", "float64"), default="float32", help="of weights and images")
     add("--seed", type=int, default=0, help="of weights and order; the same seed gives the same run")
     add("--limit", type=_count, metavar="N", help="use only the first N training and N test images")
@@ -98,7 +99,7 @@ def build(hidden: list[int], init: str, dtype: str) -> nn.Sequential:
     for fan_in, fan_out in itertools.pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     model = nn.Sequential(*layers[:-1])  # no ReLU after the scores
-    if init == "glorot":
+    if init == "keras":
         for name, parameter in model.named_parameters():
             nn.init.zeros_(parameter) if name.endswith("bias") else nn.init.xavier_uniform_(parameter)
     return model.to(dtype)
@@ -106,23 +107,21 @@ def build(hidden: list[int], init: str, dtype: str) -> nn.Sequential:
 
 def show_digits(data: MNISTData, scores: am.Tensor, out: Path) -> None:
     """Digits with what the network takes them for: the first ones, and its surest mistakes."""
-    predicted, labels = scores.numpy().argmax(1), data.test_labels
+    images, labels, predicted = data.test_images, data.test_labels, scores.numpy().argmax(1)
     wrong = np.flatnonzero(predicted != labels)
-    sure = np.take_along_axis(scores.softmax(1).numpy(), predicted[:, None], 1)[:, 0]
-    mistakes = wrong[np.argsort(-sure[wrong], kind="stable")]
-    plain = not _can_print("▀█")
-    for what, chosen in (("The first test images", range(min(8, len(labels)))), ("Its surest mistakes", mistakes[:8])):
-        picked = list(chosen)
-        if picked:
-            captions = [f"{predicted[i]}" if predicted[i] == labels[i] else f"{predicted[i]}, is {labels[i]}" for i in picked]
-            images = data.test_images[picked][:, 3:25, 3:25] / 255
-            print(f"\n{what}:\n\n{text_images(images, captions, shutil.get_terminal_size().columns, plain)}")
-    both = [*range(min(24, len(labels))), *mistakes[:16]]
-    title = f"{min(24, len(labels))} test images, and the {len(mistakes[:16])} surest of {len(wrong)} mistakes"
+    sure = scores.softmax(1).numpy()[wrong, predicted[wrong]]
+    first, mistakes = np.arange(min(24, len(labels))), wrong[np.argsort(-sure, kind="stable")][:16]
+    width, plain = shutil.get_terminal_size().columns, not _can_print("▀█")
+    for what, chosen in (("The first test images", first[:8]), ("Its surest mistakes", mistakes[:8])):
+        if len(chosen):
+            captions = [str(predicted[i]) + (f", is {labels[i]}" if i in mistakes else "") for i in chosen]
+            print(f"\n{what}, and what it takes them for:\n")
+            print(text_images(images[chosen][:, 3:25, 3:25] / 255, captions, width, plain))
+    both = np.concatenate([first, mistakes])
+    title = f"{len(first)} test images, and the {len(mistakes)} surest of {len(wrong)} mistakes"
     file = out / "predictions.png"
-    picture = lambda: image_grid(data.test_images[both], labels[both], predicted[both], file, title=title)  # noqa: E731
     print()
-    draw("Predictions", file, picture)
+    draw("Predictions", file, lambda: image_grid(images[both], labels[both], predicted[both], file, title=title))
 
 
 def _can_print(text: str) -> bool:
@@ -177,7 +176,7 @@ def run(args: argparse.Namespace) -> None:
         model.load_state_dict(load(args.load))
     optimizer, options = OPTIMIZERS[args.optimizer]
     options = options if args.lr is None else {**options, "lr": args.lr}
-    begin = f"weights from {args.load}" if args.load else f"{args.init} weights"
+    begin = f"weights from {args.load}" if args.load else f"first weights as in {args.init}"
     print(f"\n{nn.summary(model, 784)}\n")
     print(f"{_shown(optimizer, options)}, {begin}, batches of {args.batch_size}, {args.dtype}, seed {args.seed}\n")
 
