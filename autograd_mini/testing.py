@@ -236,7 +236,8 @@ class Sample:
     """
 
     def __init__(self, *inputs: Any, **options: Any) -> None:
-        self.inputs, self.options = inputs, options
+        self.inputs = tuple(np.asarray(x) if isinstance(x, np.generic) else x for x in inputs)
+        self.options = options
 
     def __repr__(self) -> str:
         given = [describe(x) for x in self.inputs] + [f"{k}={v!r}" for k, v in self.options.items()]

@@ -105,7 +105,11 @@ def compare(operation: Callable[..., Any], function: Callable[..., Any], sample:
         return
     mine, yours = ([x for x in xs if getattr(x, "requires_grad", False)] for xs in (mine, yours))
     our_first, our_second = derivatives(am, out, mine, lambda x: am.tensor(x))
-    first, second = derivatives(torch, right, yours, torch.tensor)
+    try:
+        first, second = derivatives(torch, right, yours, torch.tensor)
+    except RuntimeError as error:
+        assert "is not implemented" in str(error)  # PyTorch has no derivative here: nothing to compare with
+        return
     for one, other in zip(our_first, first, strict=True):
         assert_same(one, other)
     padded = itertools.zip_longest(our_second, second)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,7 @@ class Entry:
     broadcasts: bool = False
     dtypes: tuple[Any, ...] = (F32, F16)
     second_order: bool = True
+    differentiable: bool = True  # of compositions; primitives say it themselves
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -45,6 +47,10 @@ def normal(*shape: int, seed: int = 0) -> Any:
 
 def positive(*shape: int, seed: int = 0) -> Any:
     return np.asarray(rng(seed).uniform(0.5, 2.0, shape))
+
+
+def above_one(*shape: int, seed: int = 0) -> Any:
+    return np.asarray(positive(*shape, seed=seed) + 1)
 
 
 def inside(*shape: int, seed: int = 0) -> Any:
@@ -176,6 +182,15 @@ def on_tensors(name: str) -> Callable[..., Any]:
     return lambda torch, x, y: getattr(torch, name)(torch.as_tensor(x), torch.as_tensor(y))
 
 
+def functional(name: str) -> Callable[..., Any]:
+    """PyTorch's function of this name in torch.nn.functional."""
+    return lambda torch, *xs, **options: getattr(torch.nn.functional, name)(*xs, **options)
+
+
+def alpha_of(name: str) -> Callable[..., Any]:
+    return lambda torch, x, y, alpha=1: getattr(torch, name)(torch.as_tensor(x), y, alpha=alpha)
+
+
 TWICE = np.array([0, 2, 0])  # names an element twice
 MASK = np.array([[True, False, True], [False, False, True]])
 INDICES: list[tuple[tuple[int, ...], Any, tuple[int, ...]]] = [  # shape, index, shape of x[index]
@@ -194,6 +209,15 @@ INDICES: list[tuple[tuple[int, ...], Any, tuple[int, ...]]] = [  # shape, index,
     ((), (), ()),
     ((), (None,), (1,)),
 ]
+
+ROWS = np.array([2, 0, 2, 1])  # of three, one of them twice
+ELEMENTS = np.array([[0, 2, 1], [2, 2, 0]])  # of a (3, 4), along axis 0
+
+
+def has_arrays(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(p, np.ndarray) for p in parts)
+
 
 SAMPLES: dict[str, Entry] = {
     # elementwise
@@ -219,6 +243,61 @@ SAMPLES: dict[str, Entry] = {
     "exp": Entry(unary(), np.exp, "exp"),
     "log": Entry(unary(positive), np.log, "log"),
     "sqrt": Entry(unary(positive), np.sqrt, "sqrt"),
+    "exp2": Entry(unary(), np.exp2, "exp2"),
+    "expm1": Entry(unary(), np.expm1, "expm1"),
+    "log2": Entry(unary(positive), np.log2, "log2"),
+    "log10": Entry(unary(positive), np.log10, "log10"),
+    "log1p": Entry(unary(positive), np.log1p, "log1p"),
+    "logaddexp": Entry(pairs(), np.logaddexp, "logaddexp", broadcasts=True),
+    "sin": Entry(unary(), np.sin, "sin"),
+    "cos": Entry(unary(), np.cos, "cos"),
+    "tan": Entry(unary(inside), np.tan, "tan"),
+    "asin": Entry(unary(inside), np.arcsin, "asin"),
+    "acos": Entry(unary(inside), np.arccos, "acos"),
+    "atan": Entry(unary(), np.arctan, "atan"),
+    "atan2": Entry(pairs(), np.arctan2, "atan2", broadcasts=True),
+    "hypot": Entry(pairs(), np.hypot, "hypot", broadcasts=True),
+    "sinh": Entry(unary(), np.sinh, "sinh"),
+    "cosh": Entry(unary(), np.cosh, "cosh"),
+    "asinh": Entry(unary(), np.arcsinh, "asinh"),
+    "acosh": Entry(unary(above_one), np.arccosh, "acosh"),
+    "atanh": Entry(unary(inside), np.arctanh, "atanh"),
+    "erf": Entry(unary(), np.vectorize(math.erf, otypes=[F64]), "erf"),
+    "erfc": Entry(unary(), np.vectorize(math.erfc, otypes=[F64]), "erfc"),
+    "erfinv": Entry(unary(inside), None, "erfinv"),
+    "softplus": Entry(
+        [*unary(), Sample(normal(6), beta=2.0), Sample(normal(6) * 10, beta=3.0, threshold=5.0)],
+        lambda x, beta=1.0, threshold=20.0: np.where(x * beta > threshold, x, np.log(1 + np.exp(beta * x)) / beta),
+        functional("softplus"),
+    ),
+    "elu": Entry(
+        [Sample(normal(3, 4), alpha=1.0), Sample(normal(3, 4), alpha=1.5, scale=0.5, input_scale=2.0)],
+        lambda x, alpha, scale=1.0, input_scale=1.0: scale * np.where(x > 0, x, alpha * (np.exp(x * input_scale) - 1)),
+        lambda torch, x, alpha, scale=1.0, input_scale=1.0: torch.ops.aten.elu(x, alpha, scale, input_scale),
+    ),
+    "hardtanh": Entry(
+        [Sample(normal(3, 4)), Sample(normal(3, 4), min_val=-0.3, max_val=0.6)],
+        lambda x, min_val=-1.0, max_val=1.0: np.clip(x, min_val, max_val),
+        functional("hardtanh"),
+    ),
+    "nan_to_num": Entry(
+        [Sample(normal(3, 4)), Sample(np.array([1.0, -2.0]), nan=3.0)],
+        lambda x, nan=0.0: np.nan_to_num(x, nan=nan),
+        "nan_to_num",
+    ),
+    "isclose": Entry(
+        [
+            Sample(np.array([1.0, 1.0, np.nan, np.inf]), np.array([1.0 + 1e-7, 1.1, np.nan, np.inf])),
+            Sample(np.array([1.0, np.nan]), np.array([1.05, np.nan]), rtol=0.1, equal_nan=True),
+        ],
+        np.isclose,
+        "isclose",
+        dtypes=(),
+    ),
+    "bitwise_left_shift": Entry([Sample(integers(2, 3), integers(3, seed=1))], np.left_shift, "bitwise_left_shift"),
+    "bitwise_right_shift": Entry(
+        [Sample(integers(2, 3, high=99), integers(3, seed=1))], np.right_shift, "bitwise_right_shift"
+    ),
     "sigmoid": Entry(unary(), lambda x: 1 / (1 + np.exp(-x)), "sigmoid"),
     "tanh": Entry(unary(), np.tanh, "tanh"),
     "abs": Entry(unary(), np.abs, "abs"),
@@ -272,10 +351,15 @@ SAMPLES: dict[str, Entry] = {
     "isfinite": Entry(values(np.array([0.0, np.nan, np.inf])), np.isfinite, "isfinite", dtypes=()),
     # index
     "getitem": Entry(
-        [Sample(normal(*shape), index=index) for shape, index, _ in INDICES],
+        [Sample(normal(*shape), index=index) for shape, index, _ in INDICES if not has_arrays(index)],
         lambda x, index: x[index],
         # PyTorch has no negative steps
         lambda torch, x, index: x[1:].flip(0) if x.shape == (3,) else x[index],
+    ),
+    "index": Entry(
+        [Sample(normal(*shape), index=index) for shape, index, _ in INDICES if has_arrays(index)],
+        lambda x, index: x[index],
+        lambda torch, x, index: x[index],
     ),
     "put": Entry([Sample(normal(*out), index=index, shape=shape) for shape, index, out in INDICES], reference_put),
     "setitem": Entry(
@@ -293,6 +377,30 @@ SAMPLES: dict[str, Entry] = {
         ],
         reference_setitem,
         torch_setitem,
+    ),
+    "embedding": Entry(
+        [
+            Sample(normal(3, 2), np.array([[0, 2], [2, 1]])),
+            Sample(normal(3, 2), np.array(1)),
+            Sample(normal(3, 2), ROWS[1:2], padding_idx=2),  # that row gets no gradient, but is not read here
+            Sample(normal(3, 2), ROWS[:0]),
+        ],
+        lambda weight, indices, padding_idx=None: weight[indices],
+        lambda torch, weight, indices, padding_idx=None: torch.nn.functional.embedding(indices, weight, padding_idx),
+    ),
+    "one_hot": Entry(
+        [Sample(ROWS), Sample(ROWS, num_classes=5), Sample(np.array(1), num_classes=3)],
+        lambda x, num_classes=3: np.eye(num_classes, dtype=int)[x],
+        functional("one_hot"),
+    ),
+    "argwhere": Entry(
+        [Sample(MASK), Sample(np.array([0.0, 2.0, -0.0])), Sample(np.zeros((2, 0)))], np.argwhere, "argwhere"
+    ),
+    "searchsorted": Entry(
+        [Sample(np.array([0.0, 1.0, 1.0, 2.0]), np.array([[0.5, 1.0], [3.0, -1.0]]), right=r) for r in (False, True)],
+        lambda a, v, right: np.searchsorted(a, v, "right" if right else "left"),
+        "searchsorted",
+        dtypes=(),
     ),
     "take_along_dim": Entry(
         [
@@ -437,6 +545,95 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
         lambda x, y: np.power(x, float(y) if isinstance(y, int) else y),
         "pow",
     ),
+    "add": Entry([*binary(), Sample(normal(2, 3), normal(3, seed=1), alpha=2)], None, alpha_of("add")),
+    "sub": Entry([*binary(), Sample(normal(2, 3), normal(3, seed=1), alpha=-0.5)], None, alpha_of("sub")),
+    "subtract": Entry([Sample(normal(2, 3), normal(3, seed=1))], np.subtract, "subtract"),
+    "div": Entry(
+        [*binary(right=positive), *(Sample(normal(5) * 3, positive(5), rounding_mode=m) for m in ("trunc", "floor"))],
+        None,
+        lambda torch, x, y, rounding_mode=None: torch.div(
+            torch.as_tensor(x), torch.as_tensor(y), rounding_mode=rounding_mode
+        ),
+    ),
+    "divide": Entry([Sample(normal(2, 3), positive(3, seed=1))], np.divide, "divide"),
+    "square": Entry(unary(), np.square, "square"),
+    "reciprocal": Entry(unary(), np.reciprocal, "reciprocal"),
+    "addcmul": Entry([Sample(normal(2, 3), normal(3, seed=1), normal(2, 1, seed=2), value=0.5)], None, "addcmul"),
+    "addcdiv": Entry([Sample(normal(2, 3), normal(3, seed=1), positive(2, 1, seed=2), value=0.5)], None, "addcdiv"),
+    "lerp": Entry(
+        [Sample(normal(2, 3), normal(3, seed=1), w) for w in (0.3, 0.8)]
+        + [Sample(normal(4), normal(4, seed=1), positive(4, seed=2) - 0.2)],
+        lambda x, y, w: x + w * (y - x),
+        "lerp",
+    ),
+    "frac": Entry(unary(), lambda x: x - np.trunc(x), "frac"),
+    "logaddexp2": Entry(pairs(), np.logaddexp2, "logaddexp2"),
+    "rsqrt": Entry(unary(positive), lambda x: 1 / np.sqrt(x), "rsqrt"),
+    "deg2rad": Entry(unary(), np.deg2rad, "deg2rad"),
+    "rad2deg": Entry(unary(), np.rad2deg, "rad2deg"),
+    "logsigmoid": Entry(unary(), lambda x: np.log(1 / (1 + np.exp(-x))), functional("logsigmoid")),
+    "elu": Entry([*unary(), Sample(normal(5), 1.5)], None, functional("elu")),
+    "selu": Entry(unary(), None, functional("selu")),
+    "celu": Entry([*unary(), Sample(normal(5), 1.5)], None, functional("celu")),
+    "leaky_relu": Entry([*unary(), Sample(normal(5), 0.2)], None, functional("leaky_relu")),
+    "prelu": Entry([Sample(normal(4, 3), positive(3)), Sample(normal(4, 3, 2), positive(1))], None, "prelu"),
+    "relu6": Entry([Sample(normal(3, 4) * 5)], lambda x: np.clip(x, 0, 6), functional("relu6")),
+    "hardsigmoid": Entry([Sample(normal(3, 4) * 4)], lambda x: np.clip(x + 3, 0, 6) / 6, functional("hardsigmoid")),
+    "hardswish": Entry([Sample(normal(3, 4) * 4)], lambda x: x * np.clip(x + 3, 0, 6) / 6, functional("hardswish")),
+    "silu": Entry(unary(), lambda x: x / (1 + np.exp(-x)), functional("silu")),
+    "mish": Entry(unary(), lambda x: x * np.tanh(np.log(1 + np.exp(x))), functional("mish")),
+    "gelu": Entry([*unary(), Sample(normal(3, 4), approximate="tanh")], None, functional("gelu")),
+    "softsign": Entry(unary(), lambda x: x / (1 + np.abs(x)), functional("softsign")),
+    "tanhshrink": Entry(unary(), lambda x: x - np.tanh(x), functional("tanhshrink")),
+    "fmax": Entry(pairs(), np.fmax, "fmax"),
+    "fmin": Entry(pairs(), np.fmin, "fmin"),
+    "clamp_min": Entry([Sample(normal(3, 4), 0.2), Sample(normal(3, 4), normal(4, seed=1))], np.maximum, "clamp_min"),
+    "clamp_max": Entry([Sample(normal(3, 4), 0.2), Sample(normal(3, 4), normal(4, seed=1))], np.minimum, "clamp_max"),
+    "masked_fill": Entry([Sample(normal(2, 3), MASK, 1.5)], lambda x, m, v: np.where(m, v, x), "masked_fill"),
+    "positive": Entry(unary(), np.positive, "positive"),
+    # index
+    "gather": Entry([Sample(normal(3, 4), 0, ELEMENTS), Sample(normal(3, 4), -1, ELEMENTS.T)], None, "gather"),
+    "index_select": Entry([Sample(normal(3, 2), 0, ROWS), Sample(normal(2, 3), -1, ROWS)], None, "index_select"),
+    "take": Entry([Sample(normal(2, 3), ELEMENTS)], np.take, "take"),
+    "masked_select": Entry([Sample(normal(2, 3), MASK), Sample(normal(3), MASK)], None, "masked_select"),
+    "scatter": Entry(
+        [
+            Sample(normal(3, 4), 1, np.array([[0, 2], [3, 1]]), normal(2, 2, seed=1)),
+            Sample(normal(3, 4), 0, ELEMENTS, value=2.0),
+        ],
+        None,
+        "scatter",
+    ),
+    "scatter_add": Entry([Sample(normal(3, 4), 0, ELEMENTS, normal(2, 3, seed=1))], None, "scatter_add"),
+    "index_add": Entry(
+        [
+            Sample(normal(3, 2), 0, ROWS, normal(4, 2, seed=1)),
+            Sample(normal(2, 3), 1, ROWS, normal(2, 4, seed=1), alpha=2),
+        ],
+        None,
+        "index_add",
+    ),
+    "index_copy": Entry([Sample(normal(3, 2), 0, ROWS[:2], normal(2, 2, seed=1))], None, "index_copy"),
+    "index_fill": Entry([Sample(normal(3, 2), 0, ROWS[:2], 1.5)], None, "index_fill"),
+    "index_put": Entry(
+        [
+            Sample(normal(3, 2), normal(4, 2, seed=1), indices=(ROWS,), accumulate=True),
+            Sample(normal(3, 2), normal(2, 2, seed=1), indices=(ROWS[:2],)),
+        ],
+        None,
+        lambda torch, x, v, indices, accumulate=False: torch.index_put(
+            x, tuple(map(torch.tensor, indices)), v, accumulate
+        ),
+    ),
+    "masked_scatter": Entry([Sample(normal(2, 3), MASK, normal(4, seed=1))], None, "masked_scatter"),
+    "nonzero": Entry([Sample(MASK), Sample(np.array([0.0, 2.0]))], None, "nonzero", differentiable=False),
+    "bucketize": Entry(
+        [Sample(np.array([0.5, 1.0, 3.0]), np.array([0.0, 1.0, 2.0]), right=True)],
+        None,
+        "bucketize",
+        dtypes=(),
+        differentiable=False,
+    ),
     "clamp": Entry(
         [
             Sample(normal(3, 4), -0.5, 0.5),
@@ -513,4 +710,6 @@ OPERATIONS = operations()
 def composed(name: str) -> Callable[..., Any]:
     """A public operation; those on a list of tensors as functions of several."""
     function = getattr(am, name)
+    if name == "index_put":
+        return lambda x, v, indices, accumulate=False: function(x, indices, v, accumulate)
     return (lambda *xs, **options: function(xs, **options)) if name in ("cat", "stack") else function

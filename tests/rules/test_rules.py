@@ -66,5 +66,11 @@ def test_every_composition_has_samples() -> None:
 @pytest.mark.parametrize("name", sorted(COMPOSED))
 def test_battery_of_composition(name: str) -> None:
     entry = COMPOSED[name]
-    layouts = name != "view"
-    battery(composed(name), entry.samples, reference=entry.reference, dtypes=entry.dtypes, layouts=layouts)
+    battery(
+        composed(name),
+        entry.samples,
+        reference=entry.reference,
+        dtypes=entry.dtypes,
+        differentiable=entry.differentiable,
+        layouts=name != "view",
+    )
