@@ -118,7 +118,7 @@ def _reduce(losses: Tensor, reduction: str, total_weight: float | None = None) -
     total = losses.sum()
     if reduction == "sum":
         return total  # type: ignore[no-any-return]
-    return total / total_weight if total_weight else total * float("nan")  # type: ignore[no-any-return]
+    return total / total_weight if total_weight else total * 0.0 + float("nan")  # type: ignore[no-any-return]
 
 
 def cross_entropy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +122,14 @@ def test_cross_entropy_by_hand() -> None:
     np.testing.assert_allclose(F.cross_entropy(scores, am.tensor([1, -100])).item(), each[0], rtol=1e-6)
     weighted = F.cross_entropy(scores, target, am.tensor([3.0, 1.0])).item()
     np.testing.assert_allclose(weighted, (each[0] + 3 * each[1]) / 4, rtol=1e-6)
-    assert math.isnan(F.cross_entropy(scores, am.tensor([-100, -100])).item())
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"weight": am.ones(2)}])
+def test_if_every_target_is_ignored_the_mean_is_nan_and_the_gradient_zero(options: dict[str, Any]) -> None:
+    scores = am.zeros(2, 2, requires_grad=True)
+    loss = F.cross_entropy(scores, am.tensor([-100, -100]), **options)
+    loss.backward()
+    assert math.isnan(loss.item()) and scores.grad.tolist() == [[0, 0], [0, 0]]
 
 
 def test_masked_scores_do_not_spoil_the_loss() -> None:
