@@ -112,12 +112,15 @@ def _ends(link: Link, framed: set[str], slotted: set[str]) -> str:
 
 def _link(link: Link) -> str:
     """An arrow forward in the colour of values, one back in the colour of gradients, each on its half of the line."""
+    # Uses of one tensor are kept short and straight: without it a long chain of skips drifts across the page.
+    weight = " weight=4" if link.tail.startswith("j") else ""
     if link.forward and link.gradient:
         text = f'dir=both color="{GRADIENT};0.5:{FORWARD}"'
     elif link.forward or link.gradient:
         text = f'dir={"forward" if link.forward else "back"} color="{FORWARD if link.forward else GRADIENT}"'
     else:
         text = f'dir=none color="{LINE}"'
+    text += weight
     if isinstance(link.label, Matrix):
         return f"{text} label=<{_matrix(link.label)}>"
     return f"{text} label=<{_line(link.label)}>" if link.label else text

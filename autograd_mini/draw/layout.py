@@ -49,8 +49,8 @@ class Place:
     x: float = 0.0  # left edge
     y: float = 0.0  # of the wire
     rank: int = 0
-    before: list[Place] = field(default_factory=list)
-    after: list[tuple[Place, float]] = field(default_factory=list)  # with the number of the input, for sorting
+    before: list[Place] = field(default_factory=list, repr=False)
+    after: list[tuple[Place, float]] = field(default_factory=list, repr=False)  # with the number of the input, for sorting
 
     def slot_y(self, slot: int | None) -> float:
         """The height at which a link ends in this slot."""
@@ -167,21 +167,22 @@ def _heights(ranks: list[list[Place]]) -> None:
             wanted = []
             for p in column:
                 near = p.before if sweep % 2 == 0 else [q for q, _ in p.after]
-                wanted.append(sum(q.y for q in near) / len(near) if near else p.y)
+                straight = [q for q in near if q.box is None] or near  # long wires do not bend, or layers would drift
+                wanted.append(sum(q.y for q in straight) / len(straight) if near else p.y)
             for p, y in zip(column, _apart(column, wanted), strict=True):
                 p.y = y
 
 
 def _apart(column: list[Place], wanted: list[float]) -> list[float]:
-    """The heights nearest to `wanted` (least squares) at which the places keep their order and do not overlap."""
+    """The heights nearest to `wanted` (least squares; wires weigh most, leaves least) at which the places keep their order and do not overlap."""
     offsets = [0.0]
     for a, b in pairwise(column):
         offsets.append(offsets[-1] + a.below + GAP_Y + b.above)
-    blocks: list[tuple[float, int]] = []  # sum, count: pooled until their means increase
-    for y, offset in zip(wanted, offsets, strict=True):
-        blocks.append((y - offset, 1))
-        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
-            total, count = blocks.pop()
-            blocks[-1] = (blocks[-1][0] + total, blocks[-1][1] + count)
-    means = [total / count for total, count in blocks for _ in range(count)]
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, count: pooled until the means increase
+    for p, y, offset in zip(column, wanted, offsets, strict=True):
+        blocks.append((y - offset, 1e4 if p.box is None else 10.0 if p.before else 1.0, 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (b, v, m), (a, w, n) = blocks.pop(), blocks.pop()
+            blocks.append(((a * w + b * v) / (w + v), w + v, n + m))
+    means = [mean for mean, _, count in blocks for _ in range(count)]
     return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
