@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -10,7 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..engine import Array
-from ..primitive import composition, primitive
+from ..primitive import NUMPY, ShapeError, call, composition, primitive
+from .elementwise import where
+from .index import along, argwhere, dimension, getitem, index_select, put, setitem
+
+_dimension = dimension  # where an argument has this name, by PyTorch's will
+Shape = tuple[int, ...]
 
 
 @primitive(name="reshape", public=False, view=True, x=lambda g, x_shape: g.reshape(x_shape))
@@ -30,7 +37,7 @@ def permute_axes(x: Array, *, dims: Sequence[int]) -> Array:
     return np.transpose(x, dims)
 
 
-@primitive(numpy=np.swapaxes, view=True, x=lambda g, axis0, axis1: np.swapaxes(g, axis0, axis1))
+@primitive(view=True, x=lambda g, axis0, axis1: np.swapaxes(g, axis0, axis1))
 def swapaxes(x: Array, *, axis0: int, axis1: int) -> Array:
     """Two axes exchanged; a matrix transpose for axis0, axis1 = -2, -1."""
     return np.swapaxes(x, axis0, axis1)
@@ -55,10 +62,52 @@ def cat_arrays(*xs: Array, axis: int = 0) -> Array:
     return np.concatenate(xs, axis=axis)
 
 
-# -------------------------------------------------------------------------------------------- compositions
+def _all_axes(dims: Any, ndim: int) -> tuple[int, ...]:
+    return tuple(range(ndim)) if dims is None else _flat((dims,))
 
 
-def _flat(args: tuple[Any, ...]) -> tuple[int, ...]:
+@primitive(public=False, name="flip", x=lambda g, dims: np.flip(g, dims))
+def flip_axes(x: Array, *, dims: Sequence[int]) -> Array:
+    """The elements in reverse order along the axes."""
+    return np.flip(x, dims).copy()
+
+
+@primitive(public=False, name="roll", x=lambda g, shifts, dims: np.roll(g, [-n for n in shifts], dims))
+def roll_axes(x: Array, *, shifts: Sequence[int], dims: Sequence[int]) -> Array:
+    """The elements moved along the axes; what falls off at the end comes back at the start."""
+    return np.roll(x, shifts, dims)
+
+
+@primitive(
+    view=True,
+    x=lambda g, x_shape, offset, dim1, dim2: call(
+        put_diagonal, g, shape=x_shape, offset=offset, dim1=dim1, dim2=dim2
+    ),
+)
+def diagonal(x: Array, *, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
+    """The elements with equal indices along two axes (dim2's larger by `offset`), as a new last axis."""
+    result = np.diagonal(x, offset, dim1, dim2)
+    if x.flags.writeable:
+        result.flags.writeable = True  # NumPy's is read-only, for a reason that it has since given up
+    return result
+
+
+@primitive(
+    public=False, x=lambda g, offset, dim1, dim2: call(diagonal, g, offset=offset, dim1=dim1, dim2=dim2)
+)
+def put_diagonal(x: Array, *, shape: Shape, offset: int, dim1: int, dim2: int) -> Array:
+    """Zeros of `shape` with x on a diagonal."""
+    result = np.zeros_like(x, shape=shape)
+    target = np.diagonal(result, offset, dim1, dim2)
+    target.flags.writeable = True
+    target[...] = x
+    return result
+
+
+# ------------------------------------------------------------------------------------------- another shape
+
+
+def _flat(args: tuple[Any, ...]) -> Shape:
     """f(2, 3) and f((2, 3)) mean the same."""
     items = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
     return tuple(operator.index(n) for n in items)
@@ -71,10 +120,16 @@ def reshape(x: Array, *shape: Any) -> Array:
 
 
 @composition()
+def reshape_as(x: Array, other: Array) -> Array:
+    """The same elements in the shape of `other`."""
+    return reshape_to(x, shape=other.shape)
+
+
+@composition()
 def view(x: Array, *shape: Any) -> Array:
     """`reshape` that refuses to copy, as in PyTorch."""
     result = reshape_to(x, shape=_flat(shape))
-    if result.numel() and not np.shares_memory(result.detach().numpy(), x.detach().numpy()):
+    if x.ndim and result.numel() and not np.may_share_memory(result.detach().numpy(), x.detach().numpy()):
         raise RuntimeError(
             f"view size is not compatible with input tensor's size {x.shape} and stride: its memory is not contiguous."
             " Use .reshape(...) instead."
@@ -82,10 +137,83 @@ def view(x: Array, *shape: Any) -> Array:
     return result
 
 
-@composition(numpy=np.reshape, name="numpy_reshape", public=False)
-def numpy_reshape(a: Array, shape: Any) -> Array:
-    """np.reshape."""
-    return reshape_to(a, shape=_flat((shape,)))
+@composition()
+def view_as(x: Array, other: Array) -> Array:
+    """`view` in the shape of `other`."""
+    return view(x, other.shape)
+
+
+@composition()
+def flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
+    """The axes from start_dim to end_dim as one."""
+    shape = x.shape or (1,)
+    first, last = dimension(start_dim, len(shape)), dimension(end_dim, len(shape))
+    if first > last:
+        raise RuntimeError(f"flatten() has start_dim {start_dim} after end_dim {end_dim}, for the shape {x.shape}")
+    return reshape_to(x, shape=(*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+@composition(numpy=np.ravel)
+def ravel(x: Array) -> Array:
+    """All elements as a vector."""
+    return reshape_to(x, shape=(math.prod(x.shape),))
+
+
+@composition()
+def unflatten(x: Array, dim: int, sizes: Sequence[int]) -> Array:
+    """One axis as several, of these lengths; one may be -1."""
+    dim, sizes = dimension(dim, x.ndim), _flat((sizes,))
+    rest = math.prod(n for n in sizes if n != -1)
+    sizes = tuple(x.shape[dim] // (rest or 1) if n == -1 else n for n in sizes)
+    if math.prod(sizes) != x.shape[dim]:
+        raise RuntimeError(f"unflatten: {sizes} don't multiply up to the size of dim {dim} ({x.shape[dim]})")
+    return reshape_to(x, shape=(*x.shape[:dim], *sizes, *x.shape[dim + 1 :]))
+
+
+@composition()
+def unsqueeze(x: Array, dim: int) -> Array:
+    """A new axis of length 1 at `dim`."""
+    at = dimension(dim, x.ndim + 1)
+    return reshape_to(x, shape=(*x.shape[:at], 1, *x.shape[at:]))
+
+
+@composition(numpy=np.squeeze)
+def squeeze(x: Array, dim: Any = None, *, axis: Any = None) -> Array:
+    """Without the axes of length 1: all of them, or those named (which are left alone if longer, as in PyTorch)."""
+    dim = axis if dim is None else dim
+    named = [dimension(d, x.ndim) for d in _all_axes(dim, x.ndim)]
+    return reshape_to(x, shape=tuple(n for d, n in enumerate(x.shape) if n != 1 or d not in named))
+
+
+def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
+    """One tensor, or several as a tuple, with axes of length 1 added as NumPy does it: (n) becomes (1, n, 1)."""
+    if len(tensors) != 1 or isinstance(tensors[0], (list, tuple)):
+        return tuple(_at_least(ndim, (x,)) for x in (tensors if len(tensors) != 1 else tensors[0]))
+    x = tensors[0]
+    front = (1,) if ndim > 1 > x.ndim - 1 else ()
+    shape = ((*front, *x.shape) if x.ndim else (1,) * ndim) if x.ndim < ndim else x.shape
+    return x if x.ndim >= ndim else reshape_to(x, shape=(*shape, *(1,) * (ndim - len(shape))))
+
+
+@composition(numpy=np.atleast_1d)
+def atleast_1d(*tensors: Any) -> Any:
+    """A 0-d tensor as a vector."""
+    return _at_least(1, tensors)
+
+
+@composition(numpy=np.atleast_2d)
+def atleast_2d(*tensors: Any) -> Any:
+    """A vector as the row of a matrix."""
+    return _at_least(2, tensors)
+
+
+@composition(numpy=np.atleast_3d)
+def atleast_3d(*tensors: Any) -> Any:
+    """A vector as (1, n, 1), a matrix as (m, n, 1)."""
+    return _at_least(3, tensors)
+
+
+# ----------------------------------------------------------------------------------------- another order
 
 
 @composition()
@@ -103,7 +231,13 @@ def numpy_transpose(a: Array, axes: Any = None) -> Array:
 @composition()
 def transpose(x: Array, dim0: int, dim1: int) -> Array:
     """Two axes exchanged."""
-    return swapaxes(x, dim0, dim1)
+    return swapaxes(x, dimension(dim0, x.ndim), dimension(dim1, x.ndim)) if x.ndim else x
+
+
+@composition()
+def swapdims(x: Array, dim0: int, dim1: int) -> Array:
+    """`transpose` by another name."""
+    return transpose(x, dim0, dim1)
 
 
 @composition()
@@ -115,38 +249,64 @@ def t(x: Array) -> Array:
 
 
 @composition()
-def flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
-    """The axes from start_dim to end_dim as one."""
-    shape = x.shape or (1,)
-    first, last = start_dim % len(shape), end_dim % len(shape)
-    if first > last:
-        raise RuntimeError(f"flatten() has start_dim {start_dim} after end_dim {end_dim}, for the shape {x.shape}")
-    return reshape_to(x, shape=(*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+def adjoint(x: Array) -> Array:
+    """The transpose of a matrix, or of each matrix of a batch."""
+    return swapaxes(x, -2, -1)
 
 
 @composition()
-def unsqueeze(x: Array, dim: int) -> Array:
-    """A new axis of length 1 at `dim`."""
-    if not -x.ndim - 1 <= dim <= x.ndim:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-x.ndim - 1}, {x.ndim}], but got {dim})"
-        )
-    at = dim % (x.ndim + 1)
-    return reshape_to(x, shape=(*x.shape[:at], 1, *x.shape[at:]))
+def movedim(x: Array, source: Any, destination: Any) -> Array:
+    """Axes moved to other places; those that are not named keep their order."""
+    source, destination = ([dimension(d, x.ndim) for d in _flat((dims,))] for dims in (source, destination))
+    if len(set(source)) != len(source) or len({*destination}) != len(destination) or len(source) != len(destination):
+        raise RuntimeError(f"movedim: as many different destinations as sources, not {source} and {destination}")
+    order = [d for d in range(x.ndim) if d not in source]
+    for to, d in sorted(zip(destination, source, strict=True)):
+        order.insert(to, d)
+    return permute_axes(x, dims=order)
 
 
-@composition(numpy=np.squeeze)
-def squeeze(x: Array, dim: Any = None, *, axis: Any = None) -> Array:
-    """Without the axes of length 1: all of them, or those named (which are left alone if longer, as in PyTorch)."""
-    dim = axis if dim is None else dim
-    named = range(x.ndim) if dim is None else [d % x.ndim for d in _flat((dim,))] if x.ndim else ()
-    return reshape_to(x, shape=tuple(n for d, n in enumerate(x.shape) if n != 1 or d not in named))
+@composition()
+def flip(x: Array, *dims: Any) -> Array:
+    """The elements in reverse order along the axes (none named: along all)."""
+    return flip_axes(x, dims=tuple(range(x.ndim)) if dims in ((), (None,)) else _flat(dims))
 
 
-@composition(numpy=np.expand_dims, name="numpy_expand_dims", public=False)
-def numpy_expand_dims(a: Array, axis: int) -> Array:
-    """np.expand_dims, with one axis."""
-    return unsqueeze(a, axis)
+@composition()
+def fliplr(x: Array) -> Array:
+    """The columns of a matrix in reverse order."""
+    return flip_axes(x, dims=(1,))
+
+
+@composition()
+def flipud(x: Array) -> Array:
+    """The rows in reverse order."""
+    return flip_axes(x, dims=(0,))
+
+
+@composition()
+def roll(x: Array, shifts: Any, dims: Any = None) -> Array:
+    """The elements moved along the axes, end to start; without axes, the flattened x."""
+    shifts = _flat((shifts,))
+    if dims is None:
+        return reshape_to(roll_axes(ravel(x), shifts=shifts, dims=(0,) * len(shifts)), shape=x.shape)
+    dims = _flat((dims,))
+    if len(shifts) != len(dims):
+        raise RuntimeError(f"roll: shifts and dims must align, not {shifts} and {dims}")
+    return roll_axes(x, shifts=shifts, dims=dims)
+
+
+@composition()
+def rot90(x: Array, k: int = 1, dims: Sequence[int] = (0, 1)) -> Array:
+    """Turned by k quarters in the plane of two axes, from the first towards the second."""
+    first, second = dims
+    if k % 4 == 2:
+        return flip_axes(x, dims=(first, second))
+    turned = x if k % 2 == 0 else swapaxes(x, first, second)
+    return turned if k % 4 == 0 else flip_axes(turned, dims=(first if k % 4 == 1 else second,))
+
+
+# --------------------------------------------------------------------------------------------- repetition
 
 
 @composition()
@@ -159,30 +319,338 @@ def expand(x: Array, *sizes: Any) -> Array:
     return broadcast_to(x, shape=tuple(o if n == -1 and o is not None else n for n, o in zip(wanted, own, strict=True)))
 
 
+@composition()
+def expand_as(x: Array, other: Array) -> Array:
+    """`expand` to the shape of `other`."""
+    return expand(x, other.shape)
+
+
+@composition(numpy=np.broadcast_arrays)
+def broadcast_tensors(*tensors: Array) -> tuple[Array, ...]:
+    """All tensors in the one shape that they broadcast to."""
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in tensors))
+    except ValueError as error:
+        raise ShapeError(f"broadcast_tensors: {error}") from error
+    return tuple(broadcast_to(x, shape=shape) for x in tensors)
+
+
+@composition()
+def repeat(x: Array, *sizes: Any) -> Array:
+    """Copies of x side by side: so many along each axis."""
+    times = _flat(sizes)
+    if len(times) < x.ndim:
+        raise RuntimeError(f"repeat: {times} has fewer numbers than the tensor {x.shape} has axes: use tile")
+    shape = (1,) * (len(times) - x.ndim) + tuple(x.shape)
+    apart = reshape_to(x, shape=[k for n in shape for k in (1, n)])
+    copies = broadcast_to(apart, shape=[k for r, n in zip(times, shape, strict=True) for k in (r, n)])
+    return reshape_to(copies, shape=[r * n for r, n in zip(times, shape, strict=True)])
+
+
+@composition(numpy=np.tile)
+def tile(x: Array, *dims: Any) -> Array:
+    """`repeat`, where axes in front may be left out."""
+    times = _flat(dims)
+    return repeat(x, (1,) * (x.ndim - len(times)) + times)
+
+
+@composition()
+def repeat_interleave(x: Array, repeats: Any, dim: int | None = None) -> Array:
+    """Each row (for dim 0; without dim, each element) several times in a row: so often, or as often as its number says."""
+    if dim is None:
+        x, dim = ravel(x), 0
+    repeats = np.asarray(repeats)
+    return index_select(x, dim, np.repeat(np.arange(x.shape[dim]), repeats))
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Array, ...]:
+    """Coordinates of a grid: for vectors of lengths m and n two (m, n) tensors; (n, m) with indexing="xy"."""
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", not {indexing!r}')
+    vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+    vectors = [_at_least(1, (v,)) for v in vectors]
+    order = list(range(len(vectors)))
+    if indexing == "xy":
+        order[:2] = order[:2][::-1]
+    shape = [0] * len(order)
+    for v, at in zip(vectors, order, strict=True):
+        shape[at] = v.shape[0]
+    own = [[-1 if d == at else 1 for d in range(len(order))] for at in order]
+    return tuple(broadcast_to(reshape_to(v, shape=s), shape=shape) for v, s in zip(vectors, own, strict=True))
+
+
+def cartesian_prod(*tensors: Array) -> Array:
+    """Every combination of the elements of some vectors, one per row."""
+    columns = [ravel(grid) for grid in meshgrid(*tensors)]
+    return stack(columns, 1) if len(columns) > 1 else columns[0]
+
+
+# ------------------------------------------------------------------------------------- joining and cutting
+
+
 def cat(tensors: Sequence[Array], dim: int = 0, *, axis: int | None = None) -> Array:
-    """The tensors one after the other along an axis that they all have."""
-    return cat_arrays(*_several(tensors, "cat"), axis=dim if axis is None else axis)
+    """The tensors one after the other along an axis that they all have. Vectors of length 0 fit any, as in PyTorch."""
+    given = [x for x in _several(tensors, "cat") if x.shape != (0,)] or tensors
+    dim = dim if axis is None else axis
+    return cat_arrays(*given, axis=dimension(dim, given[0].ndim))
 
 
 def stack(tensors: Sequence[Array], dim: int = 0, *, axis: int | None = None) -> Array:
     """Tensors of one shape side by side along a new axis."""
-    dim = dim if axis is None else axis
-    return cat_arrays(*(unsqueeze(x, dim) for x in _several(tensors, "stack")), axis=dim)
+    shape = _several(tensors, "stack")[0].shape
+    dim = dimension(dim if axis is None else axis, len(shape) + 1)
+    if any(x.shape != shape for x in tensors):
+        raise ShapeError(f"stack expects each tensor to be equal size, not {[tuple(x.shape) for x in tensors]}")
+    return cat_arrays(*(unsqueeze(x, dim) for x in tensors), axis=dim)
+
+
+def hstack(tensors: Sequence[Array]) -> Array:
+    """`cat` along the columns; of vectors along their only axis."""
+    several = _at_least(1, (list(_several(tensors, "hstack")),))
+    return cat(several, 0 if several[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Array]) -> Array:
+    """`cat` of rows: vectors are rows."""
+    return cat(_at_least(2, (list(_several(tensors, "vstack")),)), 0)
+
+
+def dstack(tensors: Sequence[Array]) -> Array:
+    """`cat` along the third axis."""
+    return cat(_at_least(3, (list(_several(tensors, "dstack")),)), 2)
+
+
+def column_stack(tensors: Sequence[Array]) -> Array:
+    """`cat` of columns: vectors are columns."""
+    columns = [reshape_to(x, shape=(-1, 1)) if x.ndim < 2 else x for x in _several(tensors, "column_stack")]
+    return cat(columns, 1)
 
 
 def _several(tensors: Sequence[Array], name: str) -> Sequence[Array]:
     if not len(tensors):
-        raise RuntimeError(f"{name}: expected a non-empty list of tensors")
+        raise ShapeError(f"{name}: expected a non-empty list of tensors")
     return tensors
 
 
-@composition(numpy=np.concatenate, name="numpy_concatenate", public=False)
-def numpy_concatenate(arrays: Sequence[Array], axis: int = 0) -> Array:
-    """np.concatenate."""
-    return cat(arrays, axis)
+def _pieces(x: Array, dim: int, bounds: Sequence[int]) -> tuple[Array, ...]:
+    """x cut along an axis at these places, the first and the last of which are its ends."""
+    pairs = zip(bounds[:-1], bounds[1:], strict=True)
+    return tuple(getitem(x, index=along(dim, slice(start, max(stop, start)))) for start, stop in pairs)
 
 
-@composition(numpy=np.stack, name="numpy_stack", public=False)
-def numpy_stack(arrays: Sequence[Array], axis: int = 0) -> Array:
-    """np.stack."""
-    return stack(arrays, axis)
+@composition()
+def split(x: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Array, ...]:
+    """Views of x along an axis: of one length each (the last may be shorter), or of the lengths in a list."""
+    dim = dimension(dim, x.ndim)
+    length, sizes = x.shape[dim], split_size_or_sections
+    if not isinstance(sizes, (list, tuple)):
+        if sizes < 0 or (sizes == 0 and length):
+            raise RuntimeError(f"split expects split_size be non-negative, and not 0, but got split_size={sizes}")
+        starts = range(0, length, sizes) if length else [0]
+        return _pieces(x, dim, [*starts, length])
+    bounds = [0, *itertools.accumulate(sizes)]
+    if bounds[-1] != length or min(sizes, default=0) < 0:
+        raise RuntimeError(f"split expects split_sizes to sum exactly to {length}, the size of dim {dim}, not {sizes}")
+    return _pieces(x, dim, bounds)
+
+
+@composition()
+def chunk(x: Array, chunks: int, dim: int = 0) -> tuple[Array, ...]:
+    """At most so many views of x, of one length but for the last."""
+    if chunks < 1:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    length = x.shape[dimension(dim, x.ndim)]
+    return split(x, -(-length // chunks) or 1, dim) if length else split(x, [0] * chunks, dim)
+
+
+@composition()
+def tensor_split(x: Array, indices_or_sections: Any, dim: int = 0) -> tuple[Array, ...]:
+    """Exactly so many views, the first ones longer by 1 where needed; or cut before each index of a list."""
+    dim, cuts = dimension(dim, x.ndim), indices_or_sections
+    length = x.shape[dim]
+    if isinstance(cuts, int):
+        short, longer = divmod(length, cuts)
+        return _pieces(x, dim, [i * short + min(i, longer) for i in range(cuts + 1)])
+    inside = [slice(cut).indices(length)[1] for cut in _flat((cuts,))]
+    return _pieces(x, dim, [0, *inside, length])
+
+
+@composition(numpy=np.unstack if hasattr(np, "unstack") else ())
+def unbind(x: Array, dim: int = 0, *, axis: int | None = None) -> tuple[Array, ...]:
+    """Views of all rows (for dim 0), without that axis."""
+    dim = dimension(dim if axis is None else axis, x.ndim)
+    return tuple(getitem(x, index=along(dim, i)) for i in range(x.shape[dim]))
+
+
+@composition()
+def select(x: Array, dim: int, index: int) -> Array:
+    """The view x[index] along an axis."""
+    return getitem(x, index=along(dimension(dim, x.ndim), operator.index(index)))
+
+
+@composition()
+def narrow(x: Array, dim: int, start: int, length: int) -> Array:
+    """The view x[start : start + length] along an axis; none of it may lie outside."""
+    dim = dimension(dim, x.ndim)
+    start = operator.index(start) + (x.shape[dim] if start < 0 else 0)
+    if length < 0 or not 0 <= start <= x.shape[dim] - length:
+        raise RuntimeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({x.shape[dim]})")
+    return getitem(x, index=along(dim, slice(start, start + length)))
+
+
+@composition()
+def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
+    """Windows of `size` elements along an axis, `step` apart: their number in that axis, their elements in a new last."""
+    dim = _dimension(dimension, x.ndim)
+    length = x.shape[dim] if x.ndim else 1
+    if size > length or size < 0 or step < 1:
+        raise RuntimeError(f"unfold: windows of size {size} and step {step} do not fit dimension {dim}, of size {length}")
+    windows = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
+    return movedim(getitem(x if x.ndim else x.reshape(1), index=along(dim, windows)), dim + 1, -1)
+
+
+# --------------------------------------------------------------------------- diagonals, triangles, borders
+
+
+@composition()
+def diag_embed(x: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Array:
+    """Square matrices, in the axes dim1 and dim2 of the result, with the last axis of x on a diagonal."""
+    ndim, size = x.ndim + 1, x.shape[-1] + abs(offset)
+    dims = dimension(dim1, ndim), dimension(dim2, ndim)
+    shape = list(x.shape[:-1])
+    for d in sorted(dims):
+        shape.insert(d, size)
+    return put_diagonal(x, shape=tuple(shape), offset=offset, dim1=dims[0], dim2=dims[1])
+
+
+_diagonal_of = diagonal  # in `diag` the name is an argument
+
+
+@composition()
+def diag(x: Array, diagonal: int = 0) -> Array:
+    """The diagonal of a matrix; of a vector the matrix with it on its diagonal."""
+    if x.ndim not in (1, 2):
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {x.ndim}D: use diagonal or diag_embed")
+    return diag_embed(x, diagonal) if x.ndim == 1 else _diagonal_of(x, offset=diagonal)
+
+
+@composition()
+def tril(x: Array, diagonal: int = 0) -> Array:
+    """The lower triangle of a matrix (or of each of a batch), up to a diagonal; 0 above it."""
+    return where(_lower(x, diagonal, "tril"), x, np.zeros((), x.dtype))
+
+
+@composition()
+def triu(x: Array, diagonal: int = 0) -> Array:
+    """The upper triangle of a matrix (or of each of a batch), from a diagonal on; 0 below it."""
+    return where(_lower(x, diagonal - 1, "triu"), np.zeros((), x.dtype), x)
+
+
+def _lower(x: Array, diagonal: int, name: str) -> Array:
+    if x.ndim < 2:
+        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, not {x.ndim}")
+    return np.tri(*x.shape[-2:], diagonal, dtype=bool)
+
+
+def tril_indices(row: int, col: int, offset: int = 0) -> Array:
+    """Rows and columns (2, n) of the lower triangle of a (row, col) matrix."""
+    return t(argwhere(np.tri(row, col, offset, dtype=bool)))
+
+
+def triu_indices(row: int, col: int, offset: int = 0) -> Array:
+    """Rows and columns (2, n) of the upper triangle of a (row, col) matrix."""
+    return t(argwhere(~np.tri(row, col, offset - 1, dtype=bool)))
+
+
+_PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def pad(input: Array, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Array:
+    """A border around x: `pad` is (left, right) of the last axis, then of the one before it, and so on.
+
+    mode: "constant" (`value`, default 0), "reflect", "replicate" or "circular". Negative widths cut off.
+    """
+    widths = _flat((pad,))
+    if mode not in _PAD_MODES:
+        raise NotImplementedError(f"Unrecognised padding mode {mode}: use one of {', '.join(_PAD_MODES)}")
+    if len(widths) % 2 or len(widths) > 2 * input.ndim:
+        raise RuntimeError(f"pad: expected up to {2 * input.ndim} widths, two for each axis, but got {widths}")
+    if mode != "constant" and value is not None:
+        raise ValueError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    pairs = [(0, 0)] * (input.ndim - len(widths) // 2) + list(zip(widths[::2], widths[1::2], strict=True))[::-1]
+    if min(widths, default=0) < 0:
+        inside = [slice(max(-lo, 0), n - max(-hi, 0)) for (lo, hi), n in zip(pairs, input.shape, strict=True)]
+        input, pairs = getitem(input, index=tuple(inside)), [(max(lo, 0), max(hi, 0)) for lo, hi in pairs]
+    return _pad_constant(input, pairs, value or 0) if mode == "constant" else _pad_indexed(input, pairs, mode)
+
+
+def _pad_constant(x: Array, pairs: Sequence[tuple[int, int]], value: float) -> Array:
+    shape = tuple(lo + n + hi for (lo, hi), n in zip(pairs, x.shape, strict=True))
+    inside = tuple(slice(lo, lo + n) for (lo, _), n in zip(pairs, x.shape, strict=True))
+    return setitem(np.full(shape, value, x.dtype), x, index=inside) if value else put(x, index=inside, shape=shape)
+
+
+def _pad_indexed(x: Array, pairs: Sequence[tuple[int, int]], mode: str) -> Array:
+    """The modes that repeat elements of x: the padded numbers 0 to n - 1 are the index, axis by axis."""
+    for dim, (lo, hi) in enumerate(pairs):
+        n = x.shape[dim]
+        limit = {"reflect": n - 1, "circular": n}.get(mode, max(lo, hi) * (n > 0))
+        if max(lo, hi) > limit:
+            raise RuntimeError(f"pad: {mode} padding by {lo, hi} needs more than the {n} elements of axis {dim}")
+        if lo or hi:
+            x = getitem(x, index=along(dim, np.pad(np.arange(n), (lo, hi), _PAD_MODES[mode])))  # type: ignore[call-overload]
+    return x
+
+
+# ------------------------------------------------------------------------- NumPy's names, with its keywords
+
+
+def numpy_as(function: Any, operation: Any, **renamed: str) -> None:
+    """Record a NumPy function as `operation`, which takes the same arguments with these keywords renamed."""
+
+    def adapter(*args: Any, **options: Any) -> Any:
+        return operation(*args, **{renamed.get(k, k): v for k, v in options.items()})
+
+    NUMPY[function] = adapter
+
+
+numpy_as(np.reshape, reshape, a="x")
+numpy_as(np.swapaxes, swapaxes, a="x", axis1="axis0", axis2="axis1")
+numpy_as(np.moveaxis, movedim, a="x")
+numpy_as(np.flip, flip, m="x", axis="dims")
+numpy_as(np.fliplr, fliplr, m="x")
+numpy_as(np.flipud, flipud, m="x")
+numpy_as(np.roll, roll, a="x", shift="shifts", axis="dims")
+numpy_as(np.rot90, rot90, m="x", axes="dims")
+numpy_as(np.repeat, repeat_interleave, a="x", axis="dim")
+numpy_as(np.concatenate, cat, arrays="tensors", axis="dim")
+numpy_as(np.stack, stack, arrays="tensors", axis="dim")
+numpy_as(np.hstack, hstack)
+numpy_as(np.vstack, vstack)
+numpy_as(np.dstack, dstack)
+numpy_as(np.column_stack, column_stack)
+numpy_as(np.array_split, tensor_split, ary="x", axis="dim")
+numpy_as(np.diagonal, diagonal, a="x", axis1="dim1", axis2="dim2")
+numpy_as(np.diag, diag, v="x", k="diagonal")
+numpy_as(np.tril, tril, m="x", k="diagonal")
+numpy_as(np.triu, triu, m="x", k="diagonal")
+numpy_as(np.meshgrid, functools.partial(meshgrid, indexing="xy"))
+
+
+@composition(numpy=np.expand_dims, name="numpy_expand_dims", public=False)
+def numpy_expand_dims(a: Array, axis: int) -> Array:
+    """np.expand_dims, with one axis."""
+    return unsqueeze(a, axis)
+
+
+@composition(numpy=np.pad, name="numpy_pad", public=False)
+def numpy_pad(array: Array, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Array:
+    """np.pad: widths from the first axis on; NumPy's names of the modes."""
+    widths = np.broadcast_to(pad_width, (array.ndim, 2))[::-1].ravel().tolist()
+    names = {theirs: ours for ours, theirs in _PAD_MODES.items()}
+    if mode not in names:
+        raise TypeError(f"np.pad with mode={mode!r} is not recorded here: use one of {', '.join(names)}")
+    return pad(array, widths, names[mode], constant_values if mode == "constant" else None)
+
+
+IN_PLACE = (tril, triu)  # have a twin with "_"
