@@ -1,28 +1,27 @@
-"""Derivatives on request: `backward`, `grad`, and anomaly detection."""
+"""Derivatives on request: `backward` and `grad` here; `functional`, `Function` and anomaly detection beside."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
-from .arrays import array_from
-from .engine import (
+from ..arrays import array_from
+from ..engine import (
     Array,
     ModeSwitch,
     Node,
     TensorCore,
     accumulate,
     current_mode,
-    extra_of,
+    enable_grad,
+    no_grad,
     propagate,
+    set_grad_enabled,
     wrap,
 )
-from .tensor import Tensor
-from .writes import describe
+from ..tensor import Tensor
 
 Tensors = Tensor | Sequence[Tensor]
 
@@ -36,6 +35,8 @@ def backward(
 ) -> None:
     """Add the gradients of `tensors` to `.grad` of every leaf that requires it; `Tensor.backward` for several.
 
+    inputs: fill `.grad` of these alone; they need not be leaves.
+
     >>> import autograd_mini as am
     >>> x = am.tensor([1.0, 2.0], requires_grad=True)
     >>> backward([x.sum(), (x * x).sum()])
@@ -44,13 +45,16 @@ def backward(
     """
     targets = None
     if inputs is not None:
-        targets = {_node_of(t, "backward") for t in _list(inputs)}
+        targets = {_node_of(t) for t in _list(inputs)}
         if not targets:
             raise RuntimeError("'inputs' argument to backward cannot be empty.")
-    found = _run(_list(tensors), grad_tensors, retain_graph, create_graph, targets)
-    for node, gradient in found.items():
-        if node.primitive is None or targets is not None:
-            accumulate(node, gradient)
+    for node, gradient in _run(_list(tensors), grad_tensors, retain_graph, create_graph, targets).items():
+        if node.primitive is not None and not isinstance(gradient, TensorCore):
+            gradient = np.array(gradient)  # only what a leaf is given is its own already
+        accumulate(node, gradient)
+        leaf = node.extra.tensor() if node.extra is not None and node.extra.tensor is not None else None
+        for hook in tuple(getattr(node.extra, "after", {}).values()):
+            hook(leaf)
 
 
 @overload
@@ -60,7 +64,9 @@ def grad(
     grad_outputs: Any = ...,
     retain_graph: bool | None = ...,
     create_graph: bool = ...,
-    *,
+    only_inputs: bool = ...,
+    allow_unused: None = ...,
+    is_grads_batched: bool = ...,
     materialize_grads: bool = ...,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -70,7 +76,9 @@ def grad(
     grad_outputs: Any = ...,
     retain_graph: bool | None = ...,
     create_graph: bool = ...,
-    allow_unused: bool = ...,
+    only_inputs: bool = ...,
+    allow_unused: bool | None = ...,
+    is_grads_batched: bool = ...,
     materialize_grads: bool = ...,
 ) -> tuple[Tensor | None, ...]: ...
 def grad(
@@ -79,7 +87,9 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """d(outputs)/d(inputs), as new tensors, one per input; no `.grad` is touched.
@@ -95,8 +105,16 @@ def grad(
     >>> first.item(), second.item()
     (12.0, 12.0)
     """
+    if is_grads_batched or not only_inputs:
+        raise NotImplementedError("grad: is_grads_batched=True and only_inputs=False are not supported: loop over grad")
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     wanted = _list(inputs)
-    nodes = [_node_of(t, "grad") for t in wanted]
+    nodes = [_node_of(t) for t in wanted]
+    if not nodes:
+        raise ValueError("grad requires non-empty inputs.")
     found = _run(_list(outputs), grad_outputs, retain_graph, create_graph, set(nodes))
     if not allow_unused and not materialize_grads and (missing := [i for i, n in enumerate(nodes) if n not in found]):
         raise RuntimeError(
@@ -104,12 +122,13 @@ def grad(
             " Set allow_unused=True if this is the desired behavior."
         )
     gradients: list[Tensor | None] = []
-    for tensor, node in zip(wanted, nodes, strict=True):
+    for i, (tensor, node) in enumerate(zip(wanted, nodes, strict=True)):
         gradient: Any = found.get(node)
         if gradient is None and materialize_grads:
             gradient = wrap(np.zeros_like(tensor._array))
         elif gradient is not None and not isinstance(gradient, TensorCore):
-            gradient = wrap(np.array(gradient))  # an array of its own, also if one input is named twice
+            own = node.primitive is None and node not in nodes[:i]  # what a leaf is given is its own already
+            gradient = wrap(gradient if own else np.array(gradient))
         gradients.append(gradient)
     return tuple(gradients)
 
@@ -118,9 +137,12 @@ def _list(tensors: Tensors) -> list[Tensor]:
     return [tensors] if isinstance(tensors, TensorCore) else list(tensors)
 
 
-def _node_of(tensor: Tensor, function: str) -> Node:
+def _node_of(tensor: Tensor) -> Node:
     if tensor._node is None:
-        raise RuntimeError(f"{function}: one of the inputs does not require grad: create it with requires_grad=True")
+        raise RuntimeError(
+            "One of the differentiated Tensors does not require grad: create it with requires_grad=True, and do not"
+            " detach it"
+        )
     return tensor._node
 
 
@@ -138,16 +160,17 @@ def _run(
         seeds = [seeds]
     if len(seeds) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(seeds)} gradients")
-    roots = [(_root(o), _seed(o, s, create_graph)) for o, s in zip(outputs, seeds, strict=True)]
+    pairs = enumerate(zip(outputs, seeds, strict=True))
+    roots = [(_root(o, i), _seed(o, s, create_graph)) for i, (o, s) in pairs]
     retain_graph = create_graph if retain_graph is None else retain_graph
     with ModeSwitch(grad=create_graph, order=current_mode().order + create_graph):
         return propagate(roots, retain_graph, create_graph, targets)
 
 
-def _root(output: Tensor) -> Node:
+def _root(output: Tensor, i: int) -> Node:
     if output._node is None:
         raise RuntimeError(
-            "element 0 of tensors does not require grad and does not have a grad_fn: nothing that it was computed"
+            f"element {i} of tensors does not require grad and does not have a grad_fn: nothing that it was computed"
             " from has requires_grad=True, or it was computed under no_grad()"
         )
     return output._node
@@ -171,64 +194,18 @@ def _seed(output: Tensor, seed: Any, create_graph: bool) -> Array:
     return seed if create_graph else seed._array
 
 
-# -------------------------------------------------------------------------------------------------- anomaly
+from . import functional  # noqa: E402  (they differentiate with what stands above)
+from .anomaly import detect_anomaly, set_detect_anomaly  # noqa: E402
+from .function import Function  # noqa: E402
 
-
-class detect_anomaly(ModeSwitch):
-    """Inside, the first NaN or infinity is an error that names its operation and the source line that ran it.
-
-    Checks the value of every recorded operation, and every gradient in backward; slower, so only for hunting.
-
-    >>> import autograd_mini as am
-    >>> x = am.tensor([0.0, 4.0], requires_grad=True)
-    >>> with detect_anomaly():
-    ...     x.sqrt().sum().backward()
-    Traceback (most recent call last):
-        ...
-    RuntimeError: Function 'SqrtBackward' returned inf at index (0,) in the gradient of its input 0 ...
-    """
-
-    def __init__(self, check_nan: bool = True) -> None:
-        super().__init__(watch=_Anomaly() if check_nan else None)
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        self._errstate = np.errstate(divide="ignore", invalid="ignore", over="ignore")  # reported as our own error
-        self._errstate.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._errstate.__exit__(*error)
-        super().__exit__(*error)
-
-
-class _Anomaly:
-    """The watcher behind `detect_anomaly`."""
-
-    def forward(self, node: Node, out: Array, inputs: tuple[Any, ...]) -> None:
-        where = extra_of(node).where = _user_line()
-        if bad := _first_bad(out):
-            assert node.primitive is not None
-            given = ", ".join(describe(x) for x in inputs[: len(node.parents)])
-            raise RuntimeError(f"{node.primitive.name} returned {bad}, from inputs {given}\n  {where}")
-
-    def backward(self, node: Node | None, i: int, gradient: Array) -> None:
-        if bad := _first_bad(gradient):
-            what = "backward() was given" if node is None else f"Function '{node.name}' returned"
-            where = f"\n  {node.extra.where}" if node is not None and node.extra is not None else ""
-            raise RuntimeError(f"{what} {bad} in the gradient of its input {i}{where}")
-
-
-def _first_bad(array: Array) -> str | None:
-    values = np.asarray(array._array if isinstance(array, TensorCore) else array)
-    if values.dtype.kind != "f" or np.isfinite(values).all():
-        return None
-    place = np.unravel_index(int(np.argmin(np.isfinite(values))), values.shape)
-    return f"{values[place]} at index {tuple(int(i) for i in place)}"
-
-
-def _user_line() -> str:
-    package = str(Path(__file__).parent)
-    for frame in reversed(traceback.extract_stack()):
-        if not frame.filename.startswith(package):
-            return f'File "{frame.filename}", line {frame.lineno}, in {frame.name}: {frame.line}'
-    return "an unknown line"
+__all__ = [
+    "Function",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "functional",
+    "grad",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]

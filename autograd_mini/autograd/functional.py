@@ -1,0 +1,339 @@
+"""Derivatives of functions, under the names of torch.autograd.functional.
+
+Inputs and outputs may be tensors or nested tuples, lists and dicts of them. All is made of backward passes: a jvp is
+the derivative of a vjp, which is linear in its cotangent, with respect to that cotangent (the double-backward trick).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import Node, TensorCore, enable_grad, is_grad_enabled, wrap
+from ..rules.shape import reshape_to, stack
+from ..tensor import Tensor
+from ..writes import tick
+from . import grad
+
+Tree = Any  # a Tensor, or a tuple, list or dict of trees
+Function = Callable[..., Any]
+
+
+def vjp(
+    func: Function, inputs: Tree, v: Tree = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Tree, Tree]:
+    """(func(*inputs), v^T J): the gradients of the outputs, weighted by v, as one tree like the inputs.
+
+    inputs: one tensor, or a tuple of the arguments. v: like the outputs; may be left out for a single element.
+    create_graph: both results can be differentiated in their turn. strict: independence is an error, not zeros.
+
+    >>> import autograd_mini as am
+    >>> vjp(lambda x: x**2, am.tensor([1.0, 2.0]), am.tensor([1.0, 10.0]))
+    (tensor([1., 4.]), tensor([ 2., 40.]))
+    """
+    run = Evaluation(func, inputs, create_graph, strict, "vjp")
+    seeds = run.directions(v, run.output, "the user-provided function returns")
+    return run.value(), tree_like(inputs, run.pull_back(seeds))
+
+
+def jvp(
+    func: Function, inputs: Tree, v: Tree = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Tree, Tree]:
+    """(func(*inputs), J v): how the outputs change when the inputs move along v.
+
+    >>> import autograd_mini as am
+    >>> jvp(lambda x: x.sum() * x, am.tensor([1.0, 2.0]), am.tensor([1.0, 0.0]))
+    (tensor([3., 6.]), tensor([4., 2.]))
+    """
+    run = Evaluation(func, inputs, create_graph, strict, "jvp")
+    return run.value(), tree_like(run.output, run.push_forward(run.directions(v, inputs, "the input is")))
+
+
+def vhp(
+    func: Function, inputs: Tree, v: Tree = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Tensor, Tree]:
+    """(func(*inputs), v^T H) for a func that returns a single element; H is the matrix of second derivatives.
+
+    >>> import autograd_mini as am
+    >>> vhp(lambda x: (x**3).sum(), am.tensor([1.0, 2.0]), am.tensor([1.0, 1.0]))
+    (tensor(9.), tensor([ 6., 12.]))
+    """
+    values: list[Tensor] = []
+
+    def gradient(*xs: Any) -> Tree:
+        value, slopes = vjp(_single(func, "vhp"), xs if isinstance(inputs, tuple) else xs[0], None, True, strict)
+        values.append(value if create_graph else value.detach())
+        return slopes
+
+    run = Evaluation(gradient, inputs, create_graph, strict, "vhp")
+    seeds = run.directions(v, inputs, "the input is")
+    return values[0], tree_like(inputs, run.pull_back(seeds))
+
+
+def hvp(
+    func: Function, inputs: Tree, v: Tree = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Tensor, Tree]:
+    """(func(*inputs), H v): the same as `vhp`, since second derivatives do not depend on their order."""
+    return vhp(func, inputs, v, create_graph, strict)
+
+
+def jacobian(
+    func: Function,
+    inputs: Tree,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
+) -> Tree:
+    """All derivatives of all outputs: a tree like the outputs of trees like the inputs, of shape (*output, *input).
+
+    Computed by rows: one backward pass per element of the outputs.
+
+    >>> import autograd_mini as am
+    >>> jacobian(lambda x, y: x * y.sum(), (am.tensor([1.0, 2.0]), am.tensor([3.0, 4.0])))
+    (tensor([[7., 0.],
+            [0., 7.]]), tensor([[1., 1.],
+            [2., 2.]]))
+    """
+    if vectorize or strategy != "reverse-mode":
+        raise NotImplementedError(
+            "jacobian: vectorize=True and strategy='forward-mode' are not supported: leave them out, and the rows are"
+            " computed one after the other, or use func.jacfwd where there are fewer inputs than outputs"
+        )
+    run = Evaluation(func, inputs, create_graph, strict, "jacobian")
+    return tree_like(run.output, [tree_like(inputs, row) for row in run.rows()])
+
+
+def hessian(
+    func: Function,
+    inputs: Tree,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    outer_jacobian_strategy: str = "reverse-mode",
+) -> Tree:
+    """All second derivatives of a func that returns a single element: a tree like the inputs of trees like the inputs.
+
+    >>> import autograd_mini as am
+    >>> hessian(lambda x: x[0] ** 2 * x[1], am.tensor([1.0, 2.0]))
+    tensor([[4., 2.],
+            [2., 0.]])
+    """
+
+    def gradient(*xs: Any) -> Tree:
+        return vjp(_single(func, "hessian"), xs if isinstance(inputs, tuple) else xs[0], None, True, strict)[1]
+
+    return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
+
+
+def _single(func: Function, name: str) -> Function:
+    def single(*xs: Any) -> Tensor:
+        output = func(*xs)
+        if not isinstance(output, Tensor):
+            raise RuntimeError(f"The function given to {name} should return a single Tensor")
+        if output.numel() != 1:
+            raise RuntimeError(f"The Tensor returned by the function given to {name} should contain a single element")
+        return output
+
+    return single
+
+
+# -------------------------------------------------------------------------------------------- what they all do
+
+
+class Evaluation:
+    """func, called once on inputs that only this derivative knows, with the passes through its graph.
+
+    create_graph None: the results can be differentiated if, and only if, something outside of func requires it.
+    """
+
+    def __init__(
+        self, func: Function, inputs: Tree, create_graph: bool | None, strict: bool = False, name: str = ""
+    ) -> None:
+        start, outside = tick(), is_grad_enabled()
+        self.inputs, self.strict = tree_leaves(inputs, f"inputs given to {name}"), strict
+        self.create_graph = outside if create_graph is None else create_graph
+        with enable_grad():
+            self.xs = [_anew(x, self.create_graph) for x in self.inputs]
+            again = tree_like(inputs, self.xs)
+            self.output = func(*again) if isinstance(inputs, tuple) else func(again)
+        self.set_output(self.output, name)
+        if create_graph is None:
+            self.create_graph = outside and _reaches([y._node for y in self.ys if y._node is not None], start)
+
+    def set_output(self, output: Tree, name: str) -> None:
+        self.output, self.ys = output, tree_leaves(output, f"outputs of the user-provided function given to {name}")
+        for i, y in enumerate(self.ys if self.strict else ()):
+            if not y.requires_grad:
+                raise RuntimeError(
+                    f"Output {i} of the user-provided function does not require gradients. The outputs must be"
+                    " computed in a differentiable manner from the input when running in strict mode."
+                )
+
+    def value(self, tree: Tree = None) -> Tree:
+        """The output (or what else func returned), with its history only if that was asked for."""
+        tree = self.output if tree is None else tree
+        return tree if self.create_graph else tree_map(_detached, tree)
+
+    def directions(self, v: Tree, like: Tree, whose: str) -> list[Tensor]:
+        """The tensors of v, checked against the tree that they go with."""
+        tensors = tree_leaves(like, "v")
+        if v is None:
+            if len(tensors) != 1 or tensors[0].numel() != 1:
+                raise RuntimeError(f"The vector v can only be None if {whose} a single Tensor with a single element.")
+            return [wrap(np.ones_like(tensors[0]._array))]
+        if isinstance(like, tuple) and len(like) == 1 and not isinstance(v, tuple):
+            v = (v,)
+        pairs: list[tuple[Tensor, Any]] = []
+        tree_map(lambda x, direction: pairs.append((x, direction)), like, v)
+        for i, (x, direction) in enumerate(pairs):
+            if not isinstance(direction, Tensor):
+                raise TypeError(f"v must hold tensors, but entry {i} is a {type(direction).__name__}")
+            if x.shape != direction.shape:
+                raise RuntimeError(f"Entry {i} in v has invalid size: should be {x.shape} but got {direction.shape}.")
+        return [direction if self.create_graph else direction.detach() for _, direction in pairs]
+
+    def pull_back(self, seeds: Sequence[Tensor], ys: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Gradients of the outputs, weighted by seeds, for each input; zeros where it plays no part."""
+        found = _gradients(self.ys if ys is None else ys, self.xs, seeds, self.create_graph)
+        return [self._filled(g, x, "input", i) for i, (g, x) in enumerate(zip(found, self.xs, strict=True))]
+
+    def push_forward(self, directions: Sequence[Tensor]) -> list[Tensor]:
+        """Changes of the outputs when the inputs move along `directions`."""
+        seeds, slopes = self._transposed()
+        found = _gradients(slopes, seeds, directions, self.create_graph)
+        return [self._filled(t, y, "output", i) for i, (t, y) in enumerate(zip(found, self.ys, strict=True))]
+
+    def rows(self) -> list[list[Tensor]]:
+        """The Jacobian by rows: for each output its derivatives by each input."""
+        return [
+            _stacked([self.pull_back([seed], [y]) for seed in _unit_vectors(y)], y, self.xs, self.create_graph)
+            for y in self.ys
+        ]
+
+    def columns(self) -> list[list[Tensor]]:
+        """The Jacobian by columns: the same, with one pass per element of the inputs."""
+        seeds, slopes = self._transposed()
+        found: list[list[Tensor]] = [[] for _ in self.ys]
+        for x, slope in zip(self.xs, slopes, strict=True):
+            passes = [
+                [
+                    self._filled(t, y, "output", i)
+                    for i, (t, y) in enumerate(
+                        zip(_gradients([slope], seeds, [unit], self.create_graph), self.ys, strict=True)
+                    )
+                ]
+                for unit in _unit_vectors(x)
+            ]
+            for row, block, y in zip(found, _stacked(passes, x, self.ys, self.create_graph), self.ys, strict=True):
+                order = (*range(x.ndim, x.ndim + y.ndim), *range(x.ndim))
+                row.append(block.permute(order))
+        return found
+
+    def _transposed(self) -> tuple[list[Tensor], list[Tensor | None]]:
+        """Cotangents u (zeros: only the slope counts) and u^T J, which is linear in them, recorded."""
+        with enable_grad():
+            seeds = [wrap(np.zeros_like(y._array)).requires_grad_(y.dtype.kind == "f") for y in self.ys]
+        return seeds, _gradients(self.ys, self.xs, seeds, True)
+
+    def _filled(self, gradient: Tensor | None, like: Tensor, what: str, i: int) -> Tensor:
+        if self.strict and (gradient is None or (self.create_graph and not gradient.requires_grad)):
+            against = "the" if what == "output" else "the output of the user-provided function is independent of"
+            which = f"{against} {what} {i}" + (" is independent of the inputs" if what == "output" else "")
+            when = " when create_graph=True" if gradient is not None else ""
+            raise RuntimeError(f"{which[0].upper()}{which[1:]}. This is not allowed in strict mode{when}.")
+        return wrap(np.zeros_like(like._array)) if gradient is None else gradient
+
+
+def _anew(x: Tensor, connected: bool) -> Tensor:
+    """The same values as a tensor of which no other part of the program knows."""
+    if connected and x.requires_grad:
+        return reshape_to(x, shape=x.shape)  # type: ignore[no-any-return]
+    return x.detach().requires_grad_()
+
+
+def _gradients(
+    ys: Sequence[Tensor | None], xs: Sequence[Tensor], seeds: Sequence[Tensor], create_graph: bool
+) -> list[Tensor | None]:
+    """`grad`, where outputs may be missing or constant."""
+    live = [(y, seed) for y, seed in zip(ys, seeds, strict=True) if y is not None and y.requires_grad]
+    wanted = [x for x in xs if x.requires_grad]
+    if not live or not wanted:
+        return [None] * len(xs)
+    outputs, given = zip(*live, strict=True)
+    found = iter(grad(outputs, wanted, given, retain_graph=True, create_graph=create_graph, allow_unused=True))
+    return [next(found) if x.requires_grad else None for x in xs]
+
+
+def _unit_vectors(like: Tensor) -> Iterable[Tensor]:
+    for k in range(like.numel()):
+        unit = np.zeros(like.numel(), like.dtype)
+        unit[k] = 1.0
+        yield wrap(unit.reshape(like.shape))
+
+
+def _stacked(passes: list[list[Tensor]], y: Tensor, xs: list[Tensor], create_graph: bool) -> list[Tensor]:
+    """One block of shape (*y, *x) per x, from one pass per element of y."""
+    if not passes:
+        return [wrap(np.zeros((*y.shape, *x.shape), x.dtype)) for x in xs]
+    with enable_grad():
+        columns = zip(*passes, strict=True)
+        return [stack(column).reshape(*y.shape, *x.shape) for column, x in zip(columns, xs, strict=True)]
+
+
+def _reaches(nodes: list[Node], start: int) -> bool:
+    """Whether something that was there before `start` lies below these nodes."""
+    seen = set(nodes)
+    while nodes:
+        node = nodes.pop()
+        if node.number < start:
+            return True
+        fresh = [p for p in node.parents if p is not None and p not in seen]
+        seen.update(fresh)
+        nodes += fresh
+    return False
+
+
+def _detached(leaf: Any) -> Any:
+    return leaf.detach() if isinstance(leaf, TensorCore) else leaf
+
+
+# ------------------------------------------------------------------------------------------------------- trees
+
+
+def tree_map(function: Function, tree: Tree, *others: Tree) -> Tree:
+    """function of every leaf (and of the leaves at its place in other trees), in the same nest."""
+    if isinstance(tree, dict):
+        if any(not isinstance(o, dict) or o.keys() != tree.keys() for o in others):
+            raise ValueError(f"expected a dict with the keys {list(tree)}, but got {others!r:.80}")
+        made = copy.copy(tree)
+        made.update({k: tree_map(function, x, *(o[k] for o in others)) for k, x in tree.items()})
+        return made
+    if isinstance(tree, (tuple, list)):
+        if any(not isinstance(o, (tuple, list)) or len(o) != len(tree) for o in others):
+            raise ValueError(f"expected a {type(tree).__name__} of {len(tree)}, but got {others!r:.80}")
+        items = [tree_map(function, *xs) for xs in zip(tree, *others, strict=True)]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    return function(tree, *others)
+
+
+def tree_leaves(tree: Tree, what: str) -> list[Tensor]:
+    """The tensors of a tree, in order; TypeError if it holds anything else."""
+    leaves: list[Any] = []
+    tree_map(leaves.append, tree)
+    for leaf in leaves:
+        if not isinstance(leaf, Tensor):
+            raise TypeError(
+                f"The {what} must be a Tensor, or tuples, lists and dicts of Tensors, but one is a"
+                f" {type(leaf).__name__}"
+            )
+    return leaves
+
+
+def tree_like(tree: Tree, leaves: Iterable[Any]) -> Tree:
+    """The same nest with other leaves."""
+    values = iter(leaves)
+    return tree_map(lambda _: next(values), tree)
