@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Array
-from ..primitive import composition, primitive
-from .elementwise import maximum, minimum
+from ..engine import Array, F, wrap
+from ..primitive import call, composition, primitive
+from . import elementwise as ew
+from .elementwise import astype, isnan, maximum, minimum, where
 from .index import take_along_dim
+from .shape import cat, flatten, squeeze
 
 Axis = int | Sequence[int] | None
 _add: Any = np.add.reduce  # what np.sum calls, without its detour through Python
@@ -49,8 +53,18 @@ def repeat(g: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Arra
     return np.broadcast_to(keep_axes(g, shape, axis, keepdims), shape)
 
 
-def _wide(x: Array) -> Any:
-    return np.float32 if x.dtype == np.float16 else None  # float16 sums are accumulated in float32
+# What is accumulated in another dtype, by its character: float16 in float32, unsigned and short integers in int64.
+_WIDE: dict[str, Any] = {"e": np.float32, **dict.fromkeys("?bBhHiIlLqQ", np.int64)}
+
+
+def _accumulate(ufunc: Any, x: Array, axis: Any, keepdims: bool, dtype: Any) -> Array:
+    """`ufunc` (add.reduce, multiply.reduce) over axes; float16 goes through float32 and comes back."""
+    total = ufunc(x, axis=axis, keepdims=keepdims, dtype=dtype or _WIDE.get(x.dtype.char))
+    return total.astype(x.dtype) if dtype is None and x.dtype.char == "e" else total
+
+
+def _float32_at_least(x: Array) -> Array:
+    return x.astype(np.float32) if x.dtype.char == "e" else x
 
 
 def _axis(x: Array, axis: Axis) -> Any:
@@ -63,8 +77,7 @@ def _axis(x: Array, axis: Axis) -> Any:
 )
 def sum(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
     """The sum over the axes."""
-    total = _add(x, axis=_axis(x, axis), keepdims=keepdims, dtype=dtype or _wide(x))
-    return total.astype(x.dtype) if dtype is None and x.dtype == np.float16 else total
+    return _accumulate(_add, x, _axis(x, axis), keepdims, dtype)
 
 
 def _mean_backward(g: Array, x_shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
@@ -77,7 +90,7 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = No
     if (dtype or x.dtype).kind != "f":
         raise TypeError(f"could not infer output dtype of a mean of {x.dtype}: convert to a float, as with x.float()")
     count = reduced_count(x.shape, axis)
-    total = _add(x, axis=_axis(x, axis), keepdims=keepdims, dtype=dtype or _wide(x))
+    total = _add(x, axis=_axis(x, axis), keepdims=keepdims, dtype=dtype or _WIDE.get(x.dtype.char))
     return (total / count if count else total * np.nan).astype(dtype or x.dtype, copy=False)
 
 
@@ -101,18 +114,153 @@ def amin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 def _logsumexp_backward(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
     out = keep_axes(out, x.shape, axis, keepdims)
-    shift = np.where(np.isfinite(out), out, 0.0)
-    return keep_axes(g, x.shape, axis, keepdims) * np.exp(x - shift)
+    return keep_axes(g, x.shape, axis, keepdims) * np.exp(x - np.where(out == -np.inf, 0.0, out))
 
 
 @primitive(x=_logsumexp_backward)
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """log(sum(exp(x))), shifted by the maximum so that nothing overflows."""
-    axes = _axis(x, axis)
-    peak = np.max(x, axis=axes, keepdims=True)
+    x, axes = x if x.dtype.kind == "f" else x.astype(np.float64), _axis(x, axis)
+    peak = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
     peak = np.where(np.isfinite(peak), peak, 0.0)
-    total = np.log(np.sum(np.exp(x - peak), axis=axes, keepdims=True)) + peak
+    total = _accumulate(_add, np.exp(x - peak), axes, True, None)
+    with np.errstate(divide="ignore"):  # the logarithm of no probability at all is -inf
+        total = np.log(total) + peak
     return total if keepdims else np.squeeze(total, axis=axes)
+
+
+# ---------------------------------------------------------------------------------------- variance and norms
+
+
+def _degrees(shape: tuple[int, ...], axis: Axis, correction: float) -> float:
+    """Degrees of freedom: what the sum of squared deviations is divided by."""
+    free = reduced_count(shape, axis) - correction
+    return free if free > 0 else 0.0
+
+
+def _var_backward(g: Array, x: Array, axis: Axis, keepdims: bool, correction: float) -> Array:
+    deviation = x - call(mean, x, axis=axis, keepdims=True)
+    free = _degrees(x.shape, axis, correction)
+    return keep_axes(g, x.shape, axis, keepdims) * deviation * (2 / free if free else math.nan)
+
+
+def _std_backward(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool, correction: float) -> Array:
+    g = g * (0.5 / np.where(out == 0, np.inf, out))  # 0, not NaN, where all are equal
+    return _var_backward(g, x, axis, keepdims, correction)
+
+
+def _variance(x: Array, axis: Axis, keepdims: bool, correction: float) -> Array:
+    if x.dtype.kind != "f":
+        raise TypeError(f"std and var only support floating point dtypes, not {x.dtype}")
+    deviation = x - mean.primitive.forward(x, axis=axis, keepdims=True)
+    total = _add(deviation * deviation, axis=_axis(x, axis), keepdims=keepdims)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return total / np.asarray(_degrees(x.shape, axis, correction), x.dtype)
+
+
+@primitive(name="var", public=False, x=_var_backward)
+def var_over(x: Array, *, axis: Axis = None, keepdims: bool = False, correction: float = 1.0) -> Array:
+    """sum((x - mean)^2) / (n - correction); inf or NaN where nothing is left to divide by."""
+    return _variance(_float32_at_least(x), axis, keepdims, correction).astype(x.dtype, copy=False)
+
+
+@primitive(name="std", public=False, x=_std_backward)
+def std_over(x: Array, *, axis: Axis = None, keepdims: bool = False, correction: float = 1.0) -> Array:
+    """The square root of `var`; its gradient is 0 where all elements are equal."""
+    return np.sqrt(_variance(_float32_at_least(x), axis, keepdims, correction)).astype(x.dtype, copy=False)
+
+
+def _norm_backward(g: Array, x: Array, out: Array, p: float, axis: Axis, keepdims: bool) -> Array:
+    out = keep_axes(out, x.shape, axis, keepdims)
+    unit = x / np.where(out == 0, np.inf, out)  # 0, not NaN, where the norm is 0
+    g = keep_axes(g, x.shape, axis, keepdims)
+    if p == 2:
+        return g * unit
+    size = np.abs(unit)
+    return g * np.sign(unit) * np.where(size == 0, 1.0, size) ** (p - 1)
+
+
+@primitive(public=False, x=_norm_backward)
+def p_norm(x: Array, *, p: float, axis: Axis = None, keepdims: bool = False) -> Array:
+    """sum(|x|^p)^(1/p) for a finite p that is not 0; the gradient is 0 where x or the norm is."""
+    wide = _float32_at_least(x)
+    powers = wide * wide if p == 2 else np.abs(wide) if p == 1 else _power(np.abs(wide), p)
+    total = _add(powers, axis=_axis(x, axis), keepdims=keepdims)
+    root = np.sqrt(total) if p == 2 else total if p == 1 else _power(total, 1 / p)
+    return root.astype(x.dtype, copy=False)
+
+
+def _power(x: Array, exponent: float) -> Array:
+    with np.errstate(divide="ignore"):  # a negative p makes the norm 0 where an element is
+        return x**exponent
+
+
+# --------------------------------------------------------------------------------- products and running totals
+
+
+@primitive(name="cumsum", x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis))
+def cumsum(x: Array, *, axis: int, dtype: Any = None) -> Array:
+    """Each element plus all that stand before it along an axis."""
+    return _running(np.cumsum, x, axis, dtype)
+
+
+def _running(function: Any, x: Array, axis: int, dtype: Any) -> Array:
+    axes = reduced_axes(x.ndim, axis)
+    total = function(x, axis=axes[0] if axes else None, dtype=dtype or _WIDE.get(x.dtype.char)).reshape(x.shape)
+    return total.astype(x.dtype) if dtype is None and x.dtype.char == "e" else total
+
+
+def _earlier(x: Array, steps: int) -> Array:
+    """x shifted towards the start of its last axis, zeros after it."""
+    gap = np.zeros((*x.shape[:-1], steps), x.dtype)
+    return np.concatenate([x[..., steps:], gap], axis=-1)
+
+
+def _later(x: Array, first: float) -> Array:
+    """x shifted by one towards the end of its last axis, after `first`."""
+    gap = np.full((*x.shape[:-1], 1), first, x.dtype)
+    return np.concatenate([gap, x[..., :-1]], axis=-1)
+
+
+def _cumprod_backward(g: Array, x: Array, out: Array, axis: int) -> Array:
+    """(product of what is before) * s, with s_j = g_j + x_(j+1) s_(j+1): exact at zeros, for nothing is divided.
+
+    The recurrence is run by doubling: after each round, `total` holds the sum of twice as many of its terms.
+    """
+    if 0 in x.shape or not x.shape:
+        return g
+    g, x, out = np.swapaxes(g, axis, -1), np.swapaxes(x, axis, -1), np.swapaxes(out, axis, -1)
+    total, factor, steps = g, _earlier(x, 1), 1
+    while steps < x.shape[-1]:
+        total = total + factor * _earlier(total, steps)
+        factor, steps = factor * _earlier(factor, steps), 2 * steps
+    return np.swapaxes(_later(out, 1.0) * total, axis, -1)
+
+
+@primitive(x=_cumprod_backward)
+def cumprod(x: Array, *, axis: int, dtype: Any = None) -> Array:
+    """Each element times all that stand before it along an axis."""
+    return _running(np.cumprod, x, axis, dtype)
+
+
+def _prod_backward(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """g times the product of all others: of those before and those after, for a zero cannot be divided away."""
+    axes = reduced_axes(x.ndim, axis)
+    order = [*(i for i in range(x.ndim) if i not in axes), *axes]
+    moved = np.transpose(x, order)
+    if 0 in x.shape:
+        return repeat(g, x.shape, axis, keepdims)
+    rows = moved.reshape((-1, reduced_count(x.shape, axis)))
+    before = np.cumprod(_later(rows, 1.0), axis=-1)
+    after = np.flip(np.cumprod(_later(np.flip(rows, -1), 1.0), axis=-1), -1)
+    others = np.transpose((before * after).reshape(moved.shape), [order.index(i) for i in range(x.ndim)])
+    return keep_axes(g, x.shape, axis, keepdims) * others
+
+
+@primitive(numpy=np.prod, x=_prod_backward)
+def prod(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+    """The product over the axes; its derivatives, of every order, are exact at zeros."""
+    return _accumulate(np.multiply.reduce, x, _axis(x, axis), keepdims, dtype)
 
 
 # ---------------------------------------------------------------------------------- integer results: no gradient
@@ -142,7 +290,48 @@ def all(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return np.all(x, axis=_axis(x, axis), keepdims=keepdims)
 
 
+@primitive(numpy=np.count_nonzero)
+def count_nonzero(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """How many elements are not 0."""
+    return _add(x != 0, axis=_axis(x, axis), keepdims=keepdims, dtype=np.int64)
+
+
+@primitive(numpy=np.argsort)
+def argsort(x: Array, *, axis: int = -1, descending: bool = False, stable: bool = False) -> Array:
+    """The indices that sort x along an axis, NaN as the largest. Equal elements keep their order, asked or not."""
+    if not x.ndim:
+        return np.zeros((), np.int64)
+    (axis,) = reduced_axes(x.ndim, axis)
+    if not descending:
+        return np.argsort(x, axis=axis, kind="stable")
+    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+
+
+@primitive(name="median", public=False, x=_extremum_backward)
+def median_of_all(x: Array, *, axis: None = None, keepdims: bool = False) -> Array:
+    """The lower of the two middle elements; NaN if there is one. Several that are equal to it share the gradient."""
+    if not x.size:
+        return np.asarray(np.nan, x.dtype)
+    middle = (x.size - 1) // 2
+    ordered = np.partition(x, (middle, x.size - 1), axis=None)  # NaN goes last
+    return ordered[middle] if ordered[-1] == ordered[-1] else ordered[-1]
+
+
 # -------------------------------------------------------------------------------------------- compositions
+
+
+def either_name(function: F) -> F:
+    """Decorator: the function's `dim` and `keepdim` may be called axis and keepdims as well, as in PyTorch."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        if "axis" in options:
+            options["dim"] = options.pop("axis")
+        if "keepdims" in options:
+            options["keepdim"] = options.pop("keepdims")
+        return function(*args, **options)
+
+    return wrapper  # type: ignore[return-value]
 
 
 class ValuesIndices(NamedTuple):
@@ -151,27 +340,309 @@ class ValuesIndices(NamedTuple):
     values: Array
     indices: Array
 
+    def __repr__(self) -> str:
+        return f"autograd_mini.return_types.{type(self).__name__}(\nvalues={self.values},\nindices={self.indices})"
+
+
+_RETURN_TYPES = {
+    name: type(name, (ValuesIndices,), {"__slots__": ()})
+    for name in ("max", "min", "sort", "topk", "kthvalue", "median")
+}
+
+
+def _selected(name: str, x: Array, indices: Array, dim: int, keepdim: bool) -> Array:
+    """The values at indices, one along `dim`, as the return type of this name; the gradient goes to these alone."""
+    values = take_along_dim(x, indices, axis=dim) if x.ndim else x
+    if not keepdim and x.ndim:
+        values, indices = squeeze(values, dim), squeeze(indices, dim)
+    return _RETURN_TYPES[name](values, indices)
+
 
 @composition()
-def max(x: Array, dim: int | Array | None = None, keepdim: bool = False, *, axis: int | None = None) -> Array:
+@either_name
+def max(x: Array, dim: int | Array | None = None, keepdim: bool = False) -> Array:
     """The largest element; with `dim` values and indices; with a second tensor the larger of the two, elementwise."""
-    return _extremum(x, dim if axis is None else axis, keepdim, amax, argmax, maximum)
+    if dim is None:
+        return amax(x)
+    if hasattr(dim, "dtype"):
+        return maximum(x, dim)
+    return _selected("max", x, argmax(x, axis=dim, keepdims=True), dim, keepdim)
 
 
 @composition()
-def min(x: Array, dim: int | Array | None = None, keepdim: bool = False, *, axis: int | None = None) -> Array:
+@either_name
+def min(x: Array, dim: int | Array | None = None, keepdim: bool = False) -> Array:
     """The smallest element; with `dim` values and indices; with a second tensor the smaller of the two."""
-    return _extremum(x, dim if axis is None else axis, keepdim, amin, argmin, minimum)
-
-
-def _extremum(x: Array, dim: Array, keepdim: bool, reduce: Array, index: Array, pair: Array) -> Array:
     if dim is None:
-        return reduce(x)
+        return amin(x)
     if hasattr(dim, "dtype"):
-        return pair(x, dim)
-    indices = index(x, axis=dim, keepdims=True)
-    values = take_along_dim(x, indices, axis=dim)  # the gradient goes to the index that is returned
-    if not keepdim:
-        shape = values.shape[: dim % x.ndim] + values.shape[dim % x.ndim + 1 :]
-        values, indices = values.reshape(shape), indices.reshape(shape)
-    return ValuesIndices(values, indices)
+        return minimum(x, dim)
+    return _selected("min", x, argmin(x, axis=dim, keepdims=True), dim, keepdim)
+
+
+class MinMax(NamedTuple):
+    """What `aminmax` returns."""
+
+    min: Array
+    max: Array
+
+
+@composition()
+@either_name
+def aminmax(x: Array, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """The smallest and the largest element."""
+    return MinMax(amin(x, axis=dim, keepdims=keepdim), amax(x, axis=dim, keepdims=keepdim))
+
+
+def _order(x: Array, dim: int, start: int, stop: int | None, descending: bool = False) -> Array:
+    """Where the elements from rank `start` up to rank `stop` stand along an axis."""
+    order = argsort(x, axis=dim, descending=descending)
+    return order[(slice(None),) * (dim % x.ndim) + (slice(start, stop),)] if x.ndim else order
+
+
+@composition()
+@either_name
+def sort(x: Array, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Array:
+    """The elements in order along an axis, and the indices where they stood; NaN counts as the largest."""
+    return _selected("sort", x, argsort(x, axis=dim, descending=descending), dim, True)
+
+
+@composition(numpy=np.sort, public=False)
+def numpy_sort(a: Array, axis: int = -1) -> Array:
+    """np.sort."""
+    return sort(a, axis).values
+
+
+@composition()
+@either_name
+def topk(x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Array:
+    """The k largest (or smallest) elements along an axis, in order, and their indices."""
+    length = x.shape[reduced_axes(x.ndim, dim)[0]] if x.ndim else 1
+    if not 0 <= k <= length:
+        raise RuntimeError(f"selected index k out of range: k is {k}, and dimension {dim} has {length} elements")
+    return _selected("topk", x, _order(x, dim, 0, k, largest), dim, True)
+
+
+@composition()
+@either_name
+def kthvalue(x: Array, k: int, dim: int = -1, keepdim: bool = False) -> Array:
+    """The k-th smallest element along an axis, counted from 1, and its index."""
+    length = x.shape[reduced_axes(x.ndim, dim)[0]] if x.ndim else 1
+    if not 1 <= k <= length:
+        raise RuntimeError(f"selected number k out of range: k is {k}, and dimension {dim} has {length} elements")
+    return _selected("kthvalue", x, _order(x, dim, k - 1, k), dim, keepdim)
+
+
+@composition()
+@either_name
+def median(x: Array, dim: int | None = None, keepdim: bool = False) -> Array:
+    """The lower of the two middle elements, NaN if there is one; with `dim` values and indices."""
+    if dim is None or not x.ndim:
+        return median_of_all(x) if dim is None else _selected("median", x, argsort(x), dim, keepdim)
+    (axis,) = reduced_axes(x.ndim, dim)
+    length = x.shape[axis]
+    if not length:
+        raise IndexError(f"median(): Expected reduction dim {dim} to have non-zero size.")
+    rank = where(any(isnan(x), axis=axis, keepdims=True), length - 1, (length - 1) // 2)
+    return _selected("median", x, take_along_dim(argsort(x, axis=axis), rank, axis=axis), axis, keepdim)
+
+
+def _spread(x: Array, dim: Any, unbiased: bool | None, keepdim: bool, correction: float) -> tuple[Any, dict[str, Any]]:
+    """The arguments of `var` and `std`, whose older form is var(unbiased) and var(dim, unbiased)."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    correction = correction if unbiased is None else int(unbiased)
+    return x, {"axis": dim, "keepdims": keepdim, "correction": correction}
+
+
+@composition()
+@either_name
+def var(x: Array, dim: Axis = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Array:
+    """The variance, sum((x - mean)^2) / (n - correction); unbiased=False is correction=0."""
+    x, options = _spread(x, dim, unbiased, keepdim, correction)
+    return var_over(x, **options)
+
+
+@composition()
+@either_name
+def std(x: Array, dim: Axis = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Array:
+    """The standard deviation, the square root of `var`."""
+    x, options = _spread(x, dim, unbiased, keepdim, correction)
+    return std_over(x, **options)
+
+
+@composition()
+@either_name
+def var_mean(x: Array, dim: Axis = None, *, correction: float = 1, keepdim: bool = False) -> tuple[Array, Array]:
+    """The variance and the mean."""
+    return var(x, dim, keepdim=keepdim, correction=correction), mean(x, axis=dim, keepdims=keepdim)
+
+
+@composition()
+@either_name
+def std_mean(x: Array, dim: Axis = None, *, correction: float = 1, keepdim: bool = False) -> tuple[Array, Array]:
+    """The standard deviation and the mean."""
+    return std(x, dim, keepdim=keepdim, correction=correction), mean(x, axis=dim, keepdims=keepdim)
+
+
+@composition(numpy=np.var, public=False)
+def numpy_var(a: Array, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
+    """np.var: divided by n unless told otherwise."""
+    return var_over(a, axis=axis, keepdims=keepdims, correction=ddof)
+
+
+@composition(numpy=np.std, public=False)
+def numpy_std(a: Array, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
+    """np.std: divided by n unless told otherwise."""
+    return std_over(a, axis=axis, keepdims=keepdims, correction=ddof)
+
+
+@composition(public=False)
+@either_name
+def vector_norm(x: Array, ord: float = 2, dim: Axis = None, keepdim: bool = False) -> Array:
+    """The norm of x as a vector: sum(|x|^ord)^(1/ord); for inf and -inf the largest and smallest |x|, for 0 a count."""
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point tensor as input. Got {x.dtype}")
+    if ord == 0:
+        return sum(astype(ew.ne(x, 0), dtype=x.dtype), axis=dim, keepdims=keepdim)
+    if math.isinf(ord):
+        return (amax if ord > 0 else amin)(ew.abs(x), axis=dim, keepdims=keepdim)
+    return p_norm(x, p=ord, axis=dim, keepdims=keepdim)
+
+
+@composition()
+@either_name
+def norm(x: Array, p: float | str = "fro", dim: Axis = None, keepdim: bool = False, dtype: Any = None) -> Array:
+    """`vector_norm` of any order p; "fro" is the order 2."""
+    if isinstance(p, str) and p != "fro":
+        raise NotImplementedError(f"norm: p={p!r} needs the singular values of a matrix: use a number, inf or 'fro'")
+    x = x if dtype is None else astype(x, dtype=np.dtype(dtype))
+    return vector_norm(x, 2 if isinstance(p, str) else p, dim, keepdim)
+
+
+@composition(numpy=np.linalg.norm, public=False)
+def numpy_norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
+    """np.linalg.norm, where it is the norm of vectors."""
+    axes = x.ndim if axis is None else len(reduced_axes(x.ndim, axis))
+    if ord not in (None, "fro") and axes != 1:
+        raise NotImplementedError(f"np.linalg.norm: ord={ord!r} is a norm of matrices: give one axis, or detach()")
+    return vector_norm(x, 2 if ord in (None, "fro") else ord, axis, keepdims)
+
+
+@composition(numpy=np.nansum)
+@either_name
+def nansum(x: Array, dim: Axis = None, keepdim: bool = False) -> Array:
+    """The sum of what is not NaN."""
+    return sum(where(isnan(x), 0, x), axis=dim, keepdims=keepdim)
+
+
+@composition(numpy=np.nanmean)
+@either_name
+def nanmean(x: Array, dim: Axis = None, keepdim: bool = False) -> Array:
+    """The mean of what is not NaN."""
+    return nansum(x, dim, keepdim) / sum(ew.logical_not(isnan(x)), axis=dim, keepdims=keepdim)
+
+
+@composition(numpy=np.cumsum, public=False)
+def numpy_cumsum(a: Array, axis: int | None = None) -> Array:
+    """np.cumsum: of the flattened array if no axis is given."""
+    return cumsum(flatten(a), axis=0) if axis is None else cumsum(a, axis=axis)
+
+
+@composition(numpy=np.cumprod, public=False)
+def numpy_cumprod(a: Array, axis: int | None = None) -> Array:
+    """np.cumprod: of the flattened array if no axis is given."""
+    return cumprod(flatten(a), axis=0) if axis is None else cumprod(a, axis=axis)
+
+
+@composition(numpy=np.diff)
+@either_name
+def diff(x: Array, n: int = 1, dim: int = -1, prepend: Array = None, append: Array = None) -> Array:
+    """x[i + 1] - x[i] along an axis, n times over; prepend and append are joined to x first."""
+    axes = reduced_axes(x.ndim, dim)
+    if not axes:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    ends = [part for part in (prepend, x, append) if part is not None]
+    x = cat(ends, axes[0]) if len(ends) > 1 else x
+    lead = (slice(None),) * axes[0]
+    for _ in range(n):
+        late, early = x[(*lead, slice(1, None))], x[(*lead, slice(None, -1))]
+        x = ew.ne(late, early) if x.dtype.kind == "b" else late - early
+    return x
+
+
+# -------------------------------------------------------------------- counts and truth: plain, never recorded
+
+
+def _array(x: Array) -> Array:
+    return x.detach().numpy() if hasattr(x, "detach") else np.asarray(x)
+
+
+@composition(name="where", numpy=np.where)
+def where_or_nonzero(condition: Array, input: Array = None, other: Array = None) -> Array:
+    """`input` where the condition holds and `other` elsewhere; with the condition alone, the indices where it holds."""
+    if input is None and other is None:
+        return tuple(wrap(index) for index in np.nonzero(np.atleast_1d(_array(condition))))
+    return where(condition, input, other)
+
+
+@composition(numpy=np.bincount)
+def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
+    """How often each of 0, 1, 2, ... occurs in a vector of integers; or the sums of their weights."""
+    counts, values = _array(x), None if weights is None else _array(weights)
+    if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts.size and counts.min() < 0):
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    result = np.bincount(counts, values, minlength)
+    return wrap(result.astype(np.float32) if values is not None and values.dtype == np.float32 else result)
+
+
+@composition()
+def histc(x: Array, bins: int = 100, min: float = 0, max: float = 0) -> Array:
+    """How many elements fall into each of `bins` equal parts of [min, max] (default: the range of x); of x's dtype."""
+    values = _array(x)
+    if values.dtype.kind != "f":
+        raise RuntimeError(f"histc: expected a floating point tensor, not {values.dtype}")
+    counts, _ = np.histogram(values, bins, None if min == max == 0 else (min, max))
+    return wrap(counts.astype(values.dtype))
+
+
+class Histogram(NamedTuple):
+    """What `histogram` returns."""
+
+    hist: Array
+    bin_edges: Array
+
+
+@composition()
+def histogram(
+    x: Array, bins: Any, *, range: tuple[float, float] | None = None, weight: Array = None, density: bool = False
+) -> Histogram:
+    """Counts (or sums of weights, or densities) per bin, and the edges; bins: how many, or a tensor of their edges."""
+    values, edges = _array(x), bins if isinstance(bins, int) else _array(bins)
+    weights = None if weight is None else _array(weight)
+    made = np.histogram(values, edges, range, density=density, weights=weights)
+    return Histogram(*(wrap(part.astype(values.dtype)) for part in made))
+
+
+@composition()
+def unique(
+    x: Array, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The elements that occur (or slices along `dim`), in order; also where x has them, and how often they occur."""
+    values = _array(x)
+    found = np.unique(values, return_index=True, return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
+    inverse = found[2].reshape(values.shape if dim is None else -1)
+    extra = [part for part, asked in ((inverse, return_inverse), (found[3], return_counts)) if asked]
+    return (wrap(found[0]), *map(wrap, extra)) if extra else wrap(found[0])
+
+
+@composition(numpy=np.array_equal)
+def equal(x: Array, other: Array) -> bool:
+    """Whether shapes and all elements are the same: True or False."""
+    return bool(np.array_equal(_array(x), _array(other)))
+
+
+@composition(numpy=np.allclose)
+def allclose(x: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether |x - other| <= atol + rtol |other| everywhere: True or False."""
+    return bool(np.allclose(_array(x), _array(other), rtol, atol, equal_nan))

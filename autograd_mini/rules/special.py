@@ -1,0 +1,99 @@
+"""The error function and its relatives on arrays: NumPy has none.
+
+Rational approximations of W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969),
+631-637: within 7e-16 of erf and 9e-16 of erfc, relative, wherever that is not denormal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..engine import Array
+
+# Coefficients by falling power, numerator and denominator: erf for |x| < 0.46875, erfc up to 4, and beyond.
+_NEAR = (
+    [1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3],
+    [1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3],
+)
+_MIDDLE = (
+    [2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1, 2.98635138197400131e2]
+    + [8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3],
+    [1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3]
+    + [3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3],
+)
+_FAR = (
+    [1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1]
+    + [1.60837851487422766e-2, 6.58749161529837803e-4],
+    [1.0, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2]
+    + [2.33520497626869185e-3],
+)
+
+
+def erf(x: Array) -> Array:
+    """2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    return _by_parts(x, lambda near: near, lambda x, tail: np.copysign(1.0 - tail, x))
+
+
+def erfc(x: Array) -> Array:
+    """1 - erf(x), without the cancellation where erf is nearly 1."""
+    return _by_parts(x, lambda near: 1.0 - near, lambda x, tail: np.where(x < 0, 2.0 - tail, tail))
+
+
+def erfinv(x: Array) -> Array:
+    """The inverse of erf: an approximation (S. Winitzki, A handy one for the error function, 2008), then Halley's."""
+    x = np.asarray(x)
+    y = np.abs(x).astype(np.float64)
+    with np.errstate(all="ignore"):  # inf at 1, NaN beyond
+        log = np.log((1 - y) * (1 + y))
+        b = 2 / (math.pi * 0.147) + log / 2
+        t = np.sqrt(np.sqrt(b * b - log / 0.147) - b)
+        for _ in range(3):
+            residual = np.where(y < 0.5, erf(t) - y, (1 - y) - erfc(t))
+            step = residual * np.exp(t * t) * (math.sqrt(math.pi) / 2)
+            t = t - step / (1 + t * step)
+    result = np.copysign(np.where(y == 1, np.inf, t), x)
+    return result.astype(x.dtype) if x.dtype.kind == "f" else result
+
+
+def _by_parts(x: Array, near: Callable[[Array], Array], far: Callable[[Array, Array], Array]) -> Array:
+    given = np.asarray(x)
+    x = given.astype(np.result_type(given, np.float32), copy=False)
+    size = np.abs(x)
+    inner = size <= 0.46875
+    outer = ~inner
+    result = np.empty_like(x)
+    part = x[inner]
+    result[inner] = near(part * _ratio(part * part, *_NEAR))
+    result[outer] = far(x[outer], _tail(size[outer]))
+    return result.astype(given.dtype, copy=False) if given.dtype.kind == "f" else result
+
+
+def _tail(y: Array) -> Array:
+    """erfc(y) for y > 0.46875."""
+    y = np.minimum(y, 30.0)  # where erfc has long been 0
+    far = y > 4
+    middle = ~far
+    result = np.empty_like(y)
+    result[middle] = _ratio(y[middle], *_MIDDLE)
+    z = 1.0 / y[far] ** 2
+    result[far] = (1 / math.sqrt(math.pi) - z * _ratio(z, *_FAR)) / y[far]
+    head = np.trunc(y * 16) / 16  # its square is exact, so exp(-y^2) is as precise as exp itself
+    result *= np.exp(-head * head)
+    result *= np.exp((head - y) * (head + y))
+    return result
+
+
+def _ratio(x: Array, over: Sequence[float], under: Sequence[float]) -> Array:
+    return _polynomial(x, over) / _polynomial(x, under)
+
+
+def _polynomial(x: Array, coefficients: Sequence[float]) -> Array:
+    """Horner's rule; the accumulator is our own, so it may change in place."""
+    result = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        result *= x
+        result += coefficient
+    return result
