@@ -17,6 +17,7 @@ import numpy as np
 
 import autograd_mini as am
 import autograd_mini.rules
+from autograd_mini.rules.conv import Window
 from autograd_mini.testing import Sample
 
 F16, F32, F64 = np.float16, np.float32, np.float64
@@ -187,6 +188,10 @@ def functional(name: str) -> Callable[..., Any]:
     return lambda torch, *xs, **options: getattr(torch.nn.functional, name)(*xs, **options)
 
 
+def method(name: str) -> Callable[..., Any]:
+    return lambda torch, x, *args: getattr(x, name)(*args)
+
+
 def alpha_of(name: str) -> Callable[..., Any]:
     return lambda torch, x, y, alpha=1: getattr(torch, name)(torch.as_tensor(x), y, alpha=alpha)
 
@@ -212,6 +217,13 @@ INDICES: list[tuple[tuple[int, ...], Any, tuple[int, ...]]] = [  # shape, index,
 
 ROWS = np.array([2, 0, 2, 1])  # of three, one of them twice
 ELEMENTS = np.array([[0, 2, 1], [2, 2, 0]])  # of a (3, 4), along axis 0
+
+
+WINDOWS = (  # over 4 x 5: plain; strided and padded; dilated
+    (Window(2, 1, 1, 0, 3), Window(3, 1, 1, 0, 3)),
+    (Window(3, 2, 1, 1, 2), Window(2, 2, 1, 1, 3)),
+    (Window(2, 1, 2, 0, 2), Window(2, 1, 3, 1, 4)),
+)
 
 
 def has_arrays(index: Any) -> bool:
@@ -521,6 +533,74 @@ SAMPLES: dict[str, Entry] = {
         lambda x, shape: np.broadcast_to(x, shape),
         lambda torch, x, shape: torch.broadcast_to(x, shape),
     ),
+    "flip": Entry(
+        [Sample(normal(2, 3), dims=(0, -1)), Sample(normal(3), dims=(0,))], lambda x, dims: np.flip(x, dims), "flip"
+    ),
+    "roll": Entry(
+        [Sample(normal(2, 3), shifts=(1, -2), dims=(0, 1)), Sample(normal(4), shifts=(3,), dims=(0,))],
+        lambda x, shifts, dims: np.roll(x, shifts, dims),
+        "roll",
+    ),
+    "diagonal": Entry(
+        [Sample(normal(3, 4)), Sample(normal(3, 4), offset=-1), Sample(normal(2, 3, 3), offset=1, dim1=1, dim2=2)],
+        lambda x, offset=0, dim1=0, dim2=1: np.diagonal(x, offset, dim1, dim2),
+        "diagonal",
+    ),
+    "put_diagonal": Entry(
+        [
+            Sample(normal(3), shape=(3, 4), offset=0, dim1=0, dim2=1),
+            Sample(normal(2, 2), shape=(2, 3, 3), offset=-1, dim1=1, dim2=2),
+        ]
+    ),
+    # conv, pool
+    "windows_of": Entry([Sample(normal(2, 1, 4, 5), windows=w) for w in WINDOWS]),
+    "overlap_add": Entry(
+        [
+            Sample(normal(w[0].kernel * w[1].kernel, 2, w[0].count, w[1].count), windows=w, shape=(2, 4, 5))
+            for w in WINDOWS
+        ]
+    ),
+    "convolution": Entry(
+        [
+            Sample(normal(2, 2, 4, 5), normal(2, c, w[0].kernel, w[1].kernel, seed=1), windows=w)
+            for c in (2, 1)
+            for w in WINDOWS
+        ]
+    ),
+    "conv_weight": Entry(
+        [
+            Sample(
+                normal(2, 2, 4, 5),
+                normal(2, 2, w[0].count, w[1].count, seed=1),
+                windows=w,
+                shape=(2, c, w[0].kernel, w[1].kernel),
+            )
+            for c in (2, 1)
+            for w in WINDOWS
+        ]
+    ),
+    "conv_transpose": Entry(
+        [
+            Sample(
+                normal(2, 2, w[0].count, w[1].count),
+                normal(2, c, w[0].kernel, w[1].kernel, seed=1),
+                windows=w,
+                shape=(2, 2, 4, 5),
+            )
+            for c in (2, 1)
+            for w in WINDOWS
+        ]
+    ),
+    "sum_pool": Entry([Sample(normal(2, 1, 4, 5), windows=w) for w in WINDOWS]),
+    "max_pool": Entry([Sample(distinct(2, 1, 4, 5), windows=w) for w in WINDOWS]),
+    "first_hits": Entry(
+        [Sample(np.array([[1.0, 2.0, 2.0, 0.0]]), np.array([[2.0, 2.0]]), windows=(Window(3, 1, 1, 0, 2),))],
+        lambda x, out, windows: np.array([[[False, True]], [[True, False]], [[False, False]]]),
+        dtypes=(),
+    ),
+    "adaptive_max_indices": Entry(
+        [Sample(np.array([[0.0, 2.0, 1.0, 5.0]]), sizes=(2,))], lambda x, sizes: np.array([[1, 3]]), dtypes=()
+    ),
     "cat": Entry(
         [
             Sample(normal(2, 3), normal(1, 3, seed=1)),
@@ -591,6 +671,131 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
     "clamp_max": Entry([Sample(normal(3, 4), 0.2), Sample(normal(3, 4), normal(4, seed=1))], np.minimum, "clamp_max"),
     "masked_fill": Entry([Sample(normal(2, 3), MASK, 1.5)], lambda x, m, v: np.where(m, v, x), "masked_fill"),
     "positive": Entry(unary(), np.positive, "positive"),
+    # shape
+    "reshape_as": Entry([Sample(normal(2, 3), am.zeros(3, 2))], None, method("reshape_as")),
+    "view_as": Entry([Sample(normal(2, 3), am.zeros(3, 2))], None, method("view_as")),
+    "ravel": Entry([Sample(normal(2, 3)), Sample(normal())], np.ravel, "ravel"),
+    "unflatten": Entry([Sample(normal(2, 6), 1, (2, -1)), Sample(normal(4), -1, (2, 2))], None, "unflatten"),
+    "atleast_1d": Entry([Sample(normal()), Sample(normal(2))], np.atleast_1d, "atleast_1d"),
+    "atleast_2d": Entry([Sample(normal()), Sample(normal(2))], np.atleast_2d, "atleast_2d"),
+    "atleast_3d": Entry([Sample(normal()), Sample(normal(2)), Sample(normal(2, 3))], np.atleast_3d, "atleast_3d"),
+    "swapdims": Entry([Sample(normal(2, 3, 4), 0, -1)], np.swapaxes, "swapdims"),
+    "adjoint": Entry([Sample(normal(2, 3)), Sample(normal(2, 3, 2))], None, "adjoint"),
+    "movedim": Entry([Sample(normal(2, 3, 4), 0, -1), Sample(normal(2, 3, 4), (0, 2), (1, 0))], np.moveaxis, "movedim"),
+    "flip": Entry([Sample(normal(2, 3), (0, 1)), Sample(normal(2, 3), (-1,))], np.flip, "flip"),
+    "fliplr": Entry([Sample(normal(2, 3))], np.fliplr, "fliplr"),
+    "flipud": Entry([Sample(normal(2, 3))], np.flipud, "flipud"),
+    "roll": Entry(
+        [Sample(normal(2, 3), 4), Sample(normal(2, 3), (1, -1), (0, 1)), Sample(normal(3), 1, 0)], np.roll, "roll"
+    ),
+    "rot90": Entry(
+        [Sample(normal(2, 3), k, (0, 1)) for k in (0, 1, 2, 3, -1)] + [Sample(normal(2, 3, 2), 1, (2, 1))],
+        np.rot90,
+        "rot90",
+    ),
+    "expand_as": Entry([Sample(normal(3), am.zeros(2, 3))], None, method("expand_as")),
+    "broadcast_tensors": Entry([Sample(normal(2, 1), normal(3, seed=1))], None, "broadcast_tensors"),
+    "repeat": Entry([Sample(normal(2, 3), (2, 1, 2)), Sample(normal(2), (3,))], np.tile, method("repeat")),
+    "tile": Entry([Sample(normal(2, 3), (2,)), Sample(normal(2), (2, 2))], np.tile, "tile"),
+    "repeat_interleave": Entry(
+        [Sample(normal(2, 3), 2), Sample(normal(2, 3), 3, dim=1), Sample(normal(3, 2), np.array([2, 0, 1]), dim=0)],
+        None,
+        "repeat_interleave",
+    ),
+    "split": Entry([Sample(normal(5, 2), 2), Sample(normal(2, 5), (1, 4), dim=1)], None, "split"),
+    "chunk": Entry([Sample(normal(5, 2), 2), Sample(normal(2, 5), 3, dim=-1)], None, "chunk"),
+    "tensor_split": Entry([Sample(normal(5, 2), 3), Sample(normal(2, 5), (1, 3), dim=1)], None, "tensor_split"),
+    "unbind": Entry([Sample(normal(2, 3)), Sample(normal(2, 3), dim=-1)], None, "unbind"),
+    "select": Entry([Sample(normal(2, 3), 1, -1), Sample(normal(2, 3), 0, 1)], None, "select"),
+    "narrow": Entry([Sample(normal(2, 5), 1, 1, 3), Sample(normal(3, 2), 0, -2, 2)], None, "narrow"),
+    "unfold": Entry([Sample(normal(7), 0, 3, 2), Sample(normal(2, 5), -1, 2, 1)], None, method("unfold")),
+    "diag_embed": Entry(
+        [Sample(normal(3)), Sample(normal(2, 3), offset=-1), Sample(normal(2, 3), 1, 0, 2)], None, "diag_embed"
+    ),
+    "diag": Entry(
+        [Sample(normal(3)), Sample(normal(3, 4)), Sample(normal(3, 4), 1), Sample(normal(2), -1)], np.diag, "diag"
+    ),
+    "tril": Entry([Sample(normal(3, 4)), Sample(normal(3, 4), 1), Sample(normal(2, 3, 3), -1)], np.tril, "tril"),
+    "triu": Entry([Sample(normal(3, 4)), Sample(normal(3, 4), 1), Sample(normal(2, 3, 3), -1)], np.triu, "triu"),
+    # conv, pool
+    "conv1d": Entry(
+        [
+            Sample(normal(2, 2, 6), normal(4, 2, 3, seed=1), normal(4, seed=2)),
+            Sample(normal(2, 6), normal(4, 2, 3, seed=1), stride=2, padding=1, dilation=2),
+            Sample(normal(2, 2, 6), normal(4, 1, 3, seed=1), padding="same", groups=2),
+        ],
+        None,
+        functional("conv1d"),
+    ),
+    "conv2d": Entry(
+        [
+            Sample(normal(2, 2, 4, 5), normal(3, 2, 2, 3, seed=1), normal(3, seed=2)),
+            Sample(normal(2, 4, 5), normal(3, 2, 2, 3, seed=1), normal(3, seed=2), stride=(2, 1), padding=(1, 2)),
+            Sample(normal(1, 2, 5, 5), normal(2, 1, 2, 2, seed=1), dilation=2, groups=2),
+        ],
+        None,
+        functional("conv2d"),
+    ),
+    "conv_transpose1d": Entry(
+        [
+            Sample(normal(2, 2, 4), normal(2, 3, 3, seed=1), normal(3, seed=2)),
+            Sample(normal(2, 4), normal(2, 2, 3, seed=1), stride=2, padding=1, output_padding=1, groups=2),
+        ],
+        None,
+        functional("conv_transpose1d"),
+    ),
+    "conv_transpose2d": Entry(
+        [
+            Sample(normal(2, 2, 3, 2), normal(2, 3, 2, 3, seed=1), normal(3, seed=2)),
+            Sample(
+                normal(1, 2, 3, 2),
+                normal(2, 2, 3, 2, seed=1),
+                stride=2,
+                padding=1,
+                output_padding=(1, 0),
+                groups=2,
+                dilation=2,
+            ),
+        ],
+        None,
+        functional("conv_transpose2d"),
+    ),
+    "max_pool1d": Entry(
+        [Sample(distinct(2, 2, 7), 3), Sample(distinct(2, 7), 3, 2, 1, ceil_mode=True)], None, functional("max_pool1d")
+    ),
+    "max_pool2d": Entry(
+        [
+            Sample(distinct(2, 1, 5, 6), 2),
+            Sample(distinct(1, 5, 6), (3, 2), stride=(1, 2), padding=1, dilation=(2, 1)),
+            Sample(distinct(1, 5, 6), 2, return_indices=True),
+        ],
+        None,
+        functional("max_pool2d"),
+    ),
+    "avg_pool1d": Entry(
+        [Sample(normal(2, 2, 7), 3), Sample(normal(2, 7), 3, 2, 1, ceil_mode=True)], None, functional("avg_pool1d")
+    ),
+    "avg_pool2d": Entry(
+        [
+            Sample(normal(2, 1, 5, 6), 2),
+            Sample(normal(1, 5, 6), (3, 2), stride=(1, 2), padding=1, count_include_pad=False),
+            Sample(normal(1, 5, 6), 2, ceil_mode=True, divisor_override=3),
+        ],
+        None,
+        functional("avg_pool2d"),
+    ),
+    "adaptive_avg_pool1d": Entry(
+        [Sample(normal(2, 7), 3), Sample(normal(1, 2, 4), 1)], None, functional("adaptive_avg_pool1d")
+    ),
+    "adaptive_avg_pool2d": Entry(
+        [Sample(normal(1, 5, 7), (2, 3)), Sample(normal(1, 2, 4, 4), 2)], None, functional("adaptive_avg_pool2d")
+    ),
+    "adaptive_max_pool1d": Entry([Sample(distinct(2, 7), 3)], None, functional("adaptive_max_pool1d")),
+    "adaptive_max_pool2d": Entry(
+        [Sample(distinct(1, 5, 7), (2, 3)), Sample(distinct(1, 5, 7), 2, return_indices=True)],
+        None,
+        functional("adaptive_max_pool2d"),
+    ),
     # index
     "gather": Entry([Sample(normal(3, 4), 0, ELEMENTS), Sample(normal(3, 4), -1, ELEMENTS.T)], None, "gather"),
     "index_select": Entry([Sample(normal(3, 2), 0, ROWS), Sample(normal(2, 3), -1, ROWS)], None, "index_select"),
@@ -713,3 +918,9 @@ def composed(name: str) -> Callable[..., Any]:
     if name == "index_put":
         return lambda x, v, indices, accumulate=False: function(x, indices, v, accumulate)
     return (lambda *xs, **options: function(xs, **options)) if name in ("cat", "stack") else function
+
+
+from rules import samples_linalg  # noqa: E402  (it builds on what stands above)
+
+SAMPLES.update(samples_linalg.SAMPLES)
+COMPOSED.update(samples_linalg.COMPOSED)
