@@ -110,13 +110,14 @@ class Trainer:
         self.history, self.stop_training = History(), False
         _call(callbacks, "on_train_begin", self)
         for epoch in range(epochs):
+            report.begin_epoch(epoch, epochs)
             _call(callbacks, "on_epoch_begin", self, epoch)
             logs = self._train(batches, report)
             if held_out is not None:
                 logs.update((f"val_{name}", value) for name, value in self.evaluate(held_out).items())
             for name, value in logs.items():
                 self.history.setdefault(name, []).append(value)
-            report.end_epoch(epoch, epochs, logs)
+            report.end_epoch(logs)
             _call(callbacks, "on_epoch_end", self, epoch, logs)
             if self.stop_training:
                 break
@@ -257,6 +258,9 @@ class _Means:
         return {name: total / self.samples for name, total in self.sums.items()}
 
 
+_BAR = 16  # columns
+
+
 class _Report:
     """What `fit` prints on standard output while it runs."""
 
@@ -278,7 +282,7 @@ class _Report:
         """The batches, one by one, with the bar moving behind them."""
         self.steps, start, bar = 0, time.perf_counter(), None
         if self.bar_class is not None:
-            shape = "{n_fmt}/{total_fmt} {bar:20} {desc}"
+            shape = f"{{n_fmt}}/{{total_fmt}} {{bar:{_BAR}}} {{desc}}"
             bar = self.bar_class(total=_length(batches), bar_format=shape, ascii=" ━", file=sys.stdout, leave=False)
         try:
             for batch in batches:
@@ -286,19 +290,32 @@ class _Report:
                 self.steps += 1
                 self.seconds = time.perf_counter() - start
                 if bar is not None and bar.update():  # it was time to draw it: some figures for the next time
-                    bar.set_description_str(self._figures(means.logs()), refresh=False)
+                    bar.set_description_str(self._speed(means.logs()), refresh=False)
         finally:
             if bar is not None:
                 bar.close()
 
-    def end_epoch(self, epoch: int, epochs: int, logs: Logs) -> None:
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
         if not self.silent:
-            bar = "━" * 20 if self.bar_class is not None else "-"
-            print(f"Epoch {epoch + 1}/{epochs} - {self.steps}/{self.steps} {bar} {self._figures(logs)}", flush=True)
+            print(f"Epoch {epoch + 1}/{epochs}", end="\n" if self.bar_class else " - ", flush=True)
 
-    def _figures(self, logs: Logs) -> str:
-        speed = f"{self.seconds:.1f}s {1000 * self.seconds / self.steps:.3g}ms/step"
-        return " - ".join([speed, *(f"{name}: {value:.4f}" for name, value in logs.items())])
+    def end_epoch(self, logs: Logs) -> None:
+        held_out = {name: value for name, value in logs.items() if name.startswith("val_")}
+        trained = {name: value for name, value in logs.items() if name not in held_out}
+        steps, space = f"{self.steps}/{self.steps} - ", " - "
+        if self.bar_class:  # Keras' lines, in a terminal of 80 columns
+            steps = f"{self.steps}/{self.steps} {'━' * _BAR} "
+            space = "\n" + " " * len(steps)
+        if not self.silent:
+            print(steps + self._speed(trained) + (space + _figures(held_out) if held_out else ""), flush=True)
+
+    def _speed(self, logs: Logs) -> str:
+        step = 1000 * self.seconds / self.steps
+        return f"{self.seconds:.1f}s {step:.{0 if step > 10 else 1}f}ms/step - {_figures(logs)}"
+
+
+def _figures(logs: Logs) -> str:
+    return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
 
 
 def _length(batches: Any) -> int | None:

@@ -19,6 +19,8 @@ import argparse
 import itertools
 import shutil
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,27 +52,29 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--data", metavar="PATH", help="folder (or mnist.npz) with MNIST; default: where it is found, or a download")
     add("--source", choices=("auto", "mnist", "digits"), default="auto", help="mnist: nothing else; digits: drawn ones")
-    add("--epochs", type=_count, default=5, help="times through the training images; 0 only tests")
-    add("--batch-size", type=_count, default=128, help="images per step")
+    add("--epochs", type=_at_least(0), default=5, help="times through the training images; 0 only tests")
+    add("--batch-size", type=_at_least(1), default=128, help="images per step")
     add("--optimizer", choices=OPTIMIZERS, default="rmsprop", help=choices)
     add("--lr", type=float, help="learning rate, instead of the optimizer's above")
-    add("--hidden", type=_count, nargs="*", default=[512], metavar="N", help="widths of the hidden layers")
+    add("--hidden", type=_at_least(1), nargs="*", default=[512], metavar="N", help="widths of the hidden layers")
     inits = "first weights: uniform on ±1/√in, biases too, as in PyTorch; or on ±√(6/(in+out)), biases 0, as in Keras"
     add("--init", choices=("pytorch", "keras"), default="pytorch", help=inits)
     add("--dtype", choices=("float32", "float64"), default="float32", help="of weights and images")
     add("--seed", type=int, default=0, help="of weights and order; the same seed gives the same run")
-    add("--limit", type=_count, metavar="N", help="use only the first N training and N test images")
+    add("--limit", type=_at_least(1), metavar="N", help="use only the first N training and N test images")
     add("--load", metavar="FILE", help="start from weights that an earlier run saved")
     add("--out", type=Path, default=Path("out/mnist"), help="folder for weights and pictures")
     add("--no-progress", action="store_true", help="a line per epoch instead of a bar")
     return parser.parse_args(argv)
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is negative")
-    return number
+def _at_least(least: int) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return int(text)
+
+    return integer
 
 
 def _shown(optimizer: type[Any], options: dict[str, float]) -> str:
@@ -114,8 +118,8 @@ def show_digits(data: MNISTData, scores: am.Tensor, out: Path) -> None:
     width, plain = shutil.get_terminal_size().columns, not _can_print("▀█")
     for what, chosen in (("The first test images", first[:8]), ("Its surest mistakes", mistakes[:8])):
         if len(chosen):
-            captions = [str(predicted[i]) + (f", is {labels[i]}" if i in mistakes else "") for i in chosen]
-            print(f"\n{what}, and what it takes them for:\n")
+            captions = [f"says {predicted[i]}" + (f", is {labels[i]}" if i in mistakes else "") for i in chosen]
+            print(f"\n{what}:\n")
             print(text_images(images[chosen][:, 3:25, 3:25] / 255, captions, width, plain))
     both = np.concatenate([first, mistakes])
     title = f"{len(first)} test images, and the {len(mistakes)} surest of {len(wrong)} mistakes"
@@ -132,13 +136,17 @@ def _can_print(text: str) -> bool:
     return True
 
 
-def draw(what: str, file: Path, make: Any) -> None:
-    """Make a picture and say where it is; or, where an extra is missing, which."""
-    try:
-        make()
-        print(f"{what + ':':<15}{file}")
-    except ImportError as error:
-        print(f"{what + ':':<15}not drawn: {error}")
+def draw(what: str, file: Path, make: Callable[[], object]) -> None:
+    """Make a picture and say where it is; or what is missing, without a traceback."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            make()
+            print(f"{what + ':':<15}{file}")
+        except ImportError as error:
+            print(f"{what + ':':<15}not drawn: {error}")
+    for warning in said:
+        print(f"{'':<15}{warning.message}")
 
 
 def draw_step(model: nn.Module, loss_fn: nn.Module, x: am.Tensor, y: am.Tensor, file: Path) -> None:
@@ -164,6 +172,7 @@ def save_weights(model: nn.Module, out: Path) -> Path:
 
 def run(args: argparse.Namespace) -> None:
     """The whole story."""
+    args.out.mkdir(parents=True, exist_ok=True)
     data = read_data(args)
     print(f"Data: {data.source}")
     print(f"{len(data.train_images):,} training and {len(data.test_images):,} test images of 28 × 28")
@@ -178,7 +187,7 @@ def run(args: argparse.Namespace) -> None:
     options = options if args.lr is None else {**options, "lr": args.lr}
     begin = f"weights from {args.load}" if args.load else f"first weights as in {args.init}"
     print(f"\n{nn.summary(model, 784)}\n")
-    print(f"{_shown(optimizer, options)}, {begin}, batches of {args.batch_size}, {args.dtype}, seed {args.seed}\n")
+    print(f"{_shown(optimizer, options)}\n{begin}, batches of {args.batch_size}, {args.dtype}, seed {args.seed}\n")
 
     trainer = Trainer(model, loss_fn, optimizer(model.parameters(), **options), metrics={"accuracy": accuracy})
     verbose = 2 if args.no_progress else "auto"
@@ -186,7 +195,6 @@ def run(args: argparse.Namespace) -> None:
     result = trainer.evaluate(test, 1000)
     print(f"\nTest accuracy {result['accuracy']:.4f}, loss {result['loss']:.4f}")
 
-    args.out.mkdir(parents=True, exist_ok=True)
     scores = trainer.predict(test[0], 1000)
     show_digits(data, scores, args.out)
     if history:
