@@ -44,7 +44,7 @@ from .creation import (
     zeros_like,
 )
 from .dtypes import get_default_dtype, result_type, set_default_dtype
-from .engine import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .engine import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .primitive import OPERATIONS as _OPERATIONS
 from .primitive import primitive
 from .rules.shape import cat, stack
@@ -57,7 +57,6 @@ int8, int16, int32, int64 = _np.dtype("int8"), _np.dtype("int16"), _np.dtype("in
 uint8, bool = _np.dtype("uint8"), _np.dtype("bool")
 half, float, double, short, int, long = float16, float32, float64, int16, int32, int64
 
-inference_mode = no_grad
 concat = concatenate = cat
 
 

@@ -217,6 +217,8 @@ def _floats(kind: str, shape: tuple[int, ...], dtype: DTypeLike, generator: Gene
     wanted = dtype_of(dtype)
     if wanted.kind != "f":
         raise RuntimeError(f"random floats cannot be drawn as {wanted}: use randint for integers")
+    if wanted.itemsize == 2 and kind == "random":  # rounding a float32 just below 1 would give 1
+        return (_draw(generator).integers(0, 2**11, shape) / 2**11).astype(wanted)
     drawn: Any = np.float64 if wanted == np.float64 else np.float32
     return getattr(_draw(generator), kind)(shape, dtype=drawn).astype(wanted, copy=False)
 

@@ -2,28 +2,36 @@
 
 Read it from top to bottom, in one sitting:
 
-1. modes     is a graph being recorded at all?
-2. `Node`    what the graph remembers of one operation, and nothing more
-3. Tensor    an array and the node that made it
-4. backward  the nodes in reverse order of creation, each asking its rules
+1. `Node`    what the graph remembers of one operation, and nothing more
+2. Tensor    an array and the node that made it
+3. backward  the nodes in reverse order of creation, each asking its rules
 
-An operation and its rules are declared with `primitive.py`; the derivatives themselves stand in `rules/`.
+An operation and its rules are declared with `primitive.py`; the derivatives themselves stand in `rules/`; whether
+anything is recorded at all, `modes.py` says.
 """
 
 from __future__ import annotations
 
-import contextvars
-import functools
-import inspect
 import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from .modes import F as F
+from .modes import Mode as Mode
+from .modes import ModeSwitch as ModeSwitch
+from .modes import Watcher as Watcher
+from .modes import _mode as _mode
+from .modes import current_mode as current_mode
+from .modes import enable_grad as enable_grad
+from .modes import inference_mode as inference_mode
+from .modes import is_grad_enabled as is_grad_enabled
+from .modes import no_grad as no_grad
+from .modes import set_grad_enabled as set_grad_enabled
 from .writes import check_inputs, check_kept, owner, tick, writes
 
 if TYPE_CHECKING:
@@ -31,108 +39,8 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 Array: TypeAlias = Any  # whatever speaks NumPy's protocols: an ndarray, a NumPy scalar, a CuPy array, a Tensor
-F = TypeVar("F", bound=Callable[..., Any])
 
-# ------------------------------------------------------------------------------------------------- 1. modes
-
-
-class Mode:
-    """What holds for the code that runs now. Immutable; one per thread and asyncio task; each node keeps its own."""
-
-    __slots__ = ("grad", "order", "scope", "watch")
-
-    def __init__(self, grad: bool = True, watch: Watcher | None = None, order: int = 0, scope: str = "") -> None:
-        self.grad = grad  # are operations recorded?
-        self.watch = watch  # who is shown every recorded value and every gradient, if anybody
-        self.order = order  # 0 in a forward pass, 1 in a backward pass that is recorded, 2 in the next …
-        self.scope = scope  # path of the nn.Module whose forward runs: "encoder.fc1"
-
-    def replace(self, **changes: Any) -> Mode:
-        return Mode(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
-
-
-class Watcher(Protocol):
-    """Looks on as a graph is recorded and differentiated: anomaly detection, tracing for pictures."""
-
-    def forward(self, node: Node, out: Array, inputs: tuple[Any, ...]) -> None:
-        """`node` has just been recorded: its operation made `out` of `inputs` (and what follows them)."""
-
-    def backward(self, node: Node | None, i: int, gradient: Array) -> None:
-        """A rule of `node` has returned this gradient for its input i; `node` None: it is what root i starts with."""
-
-
-_mode: contextvars.ContextVar[Mode] = contextvars.ContextVar("autograd_mini_mode", default=Mode())  # noqa: B039
-current_mode = _mode.get
-
-
-class ModeSwitch:
-    """Changes the mode inside a `with` block or a decorated function; what was there before comes back, always."""
-
-    def __init__(self, **changes: Any) -> None:
-        self._changes = changes
-        self._tokens: list[contextvars.Token[Mode]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(_mode.set(current_mode().replace(**self._changes)))
-
-    def __exit__(self, *error: object) -> None:
-        _mode.reset(self._tokens.pop())
-
-    def __call__(self, function: F) -> F:
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with ModeSwitch(**self._changes):
-                return function(*args, **kwargs)
-
-        @functools.wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Any:  # a suspended generator leaves no mode behind
-            steps = function(*args, **kwargs)
-            resume, value = steps.send, None
-            while True:
-                try:
-                    with ModeSwitch(**self._changes):
-                        item = resume(value)
-                except StopIteration as stop:
-                    return stop.value
-                try:
-                    resume, value = steps.send, (yield item)
-                except BaseException as error:
-                    resume, value = steps.throw, error
-
-        return generator if inspect.isgeneratorfunction(function) else wrapper  # type: ignore[return-value]
-
-
-class no_grad(ModeSwitch):
-    """Nothing is recorded inside: `with no_grad(): w -= lr * w.grad`. Also a decorator, as in PyTorch."""
-
-    def __init__(self) -> None:
-        super().__init__(grad=False)
-
-
-class enable_grad(ModeSwitch):
-    """Recording is on inside, also within `no_grad`."""
-
-    def __init__(self) -> None:
-        super().__init__(grad=True)
-
-
-class set_grad_enabled(ModeSwitch):
-    """Recording on or off, from the call on; as a context manager until the block ends."""
-
-    def __init__(self, mode: bool) -> None:
-        super().__init__(grad=bool(mode))
-        self._tokens.append(_mode.set(current_mode().replace(**self._changes)))
-
-    def __enter__(self) -> None:
-        pass  # already done by the call
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are recorded for `backward` in this thread or task."""
-    return current_mode().grad
-
-
-# -------------------------------------------------------------------------------------------------- 2. Node
+# -------------------------------------------------------------------------------------------------- 1. Node
 
 
 class Node:
@@ -159,7 +67,7 @@ class Node:
     def name(self) -> str:
         if self.primitive is None:
             return "AccumulateGrad"
-        return "".join(part.capitalize() for part in self.primitive.name.split("_")) + "Backward"
+        return "".join(part[:1].upper() + part[1:] for part in self.primitive.name.split("_")) + "Backward"
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
@@ -173,11 +81,12 @@ class Node:
 class Extra:
     """The gradient (of leaves, and where `retain_grad` asked for it), hooks, the source line, a leaf's tensor."""
 
-    __slots__ = ("grad", "hooks", "retain", "tensor", "where")
+    __slots__ = ("after", "grad", "hooks", "retain", "tensor", "where")
 
     def __init__(self) -> None:
         self.grad: Tensor | None = None
         self.hooks: dict[int, Callable[[Tensor], Tensor | None]] = {}
+        self.after: dict[int, Callable[[Tensor], None]] = {}  # hooks that run once `.grad` is there
         self.retain = False
         self.tensor: weakref.ref[Any] | None = None
         self.where = ""
@@ -230,7 +139,7 @@ def record(
     return tensor  # type: ignore[no-any-return]
 
 
-# ------------------------------------------------------------------------------------------------ 3. Tensor
+# ------------------------------------------------------------------------------------------------ 2. Tensor
 
 
 class TensorCore:
@@ -317,6 +226,12 @@ class TensorCore:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         return HookHandle(extra_of(self._node).hooks, hook)
 
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> HookHandle:
+        """Call `hook(tensor)` when `backward` has added to the `.grad` of this leaf."""
+        if self._node is None or not self.is_leaf:
+            raise RuntimeError("post accumulate grad hooks need a leaf tensor that requires gradient")
+        return HookHandle(extra_of(self._node).after, hook)
+
     def detach(self) -> Tensor:
         """The same memory without the history: nothing flows back through it."""
         self._array = np.asanyarray(self._array) if isinstance(self._array, np.generic) else self._array
@@ -366,7 +281,7 @@ def wrap(array: Array, node: Node | None = None) -> Tensor:
     return tensor  # type: ignore[no-any-return]
 
 
-# ---------------------------------------------------------------------------------------------- 4. backward
+# ---------------------------------------------------------------------------------------------- 3. backward
 
 
 def propagate(
@@ -413,6 +328,8 @@ def propagate(
                 result = rule(gradient, kept[pick])
             else:
                 result = rule(gradient, *pick(kept))
+            if result is None:  # a custom backward may say: no gradient here
+                continue
             if result.shape != parent.shape:
                 result = unbroadcast(result, parent.shape)
             if result.dtype is not parent.dtype:
@@ -451,6 +368,8 @@ def _run_hooks(node: Node, gradient: Array) -> Array:
     for hook in tuple(extra.hooks.values()):
         answer = hook(gradient if isinstance(gradient, TensorCore) else wrap(np.array(gradient)))  # type: ignore[arg-type]
         if answer is not None:
+            if not isinstance(answer, TensorCore):
+                raise TypeError(f"a hook must return a Tensor or None, not {type(answer).__name__}")
             if answer.shape != node.shape:
                 raise RuntimeError(f"a hook returned a gradient of shape {answer.shape} for a tensor of {node.shape}")
             gradient = answer if isinstance(gradient, TensorCore) else answer._array.astype(node.dtype)

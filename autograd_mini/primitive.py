@@ -277,7 +277,7 @@ def _general(prim: Primitive) -> Callable[..., Any]:
             if dtype is not getattr(a, "dtype", None):
                 arrays, out = _promoted(prim, arrays, options, out)
                 break
-        if not needed or not (mode := current_mode()).grad:
+        if not needed or out.dtype.kind != "f" or not (mode := current_mode()).grad:
             return wrap(out)
         shapes = [getattr(a, "shape", ()) for a in arrays] if prim.asks_shapes else []
         inputs, shapes = ([tuple(arrays)], [tuple(shapes)]) if variadic else (arrays, shapes)
@@ -308,7 +308,9 @@ def _promoted(
     prim: Primitive, arrays: Sequence[Array], options: dict[str, Any], out: Array
 ) -> tuple[Sequence[Array], Array]:
     """Run `forward` again where NumPy chose another dtype than PyTorch would."""
-    if out.dtype.kind == "b" or options.get("dtype") is not None or (out.dtype.kind != "f" and not prim.plain):
+    if out.dtype.kind == "b" or options.get("dtype") is not None or (
+        out.dtype.kind != "f" and not (prim.plain and len(arrays) == 2)
+    ):
         return arrays, out
     dtype = result_type(*arrays)
     dtype = dtype_of(None) if dtype.kind != "f" == out.dtype.kind else dtype

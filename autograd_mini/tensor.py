@@ -64,6 +64,10 @@ class Tensor(TensorCore):
         return self._array.ndim  # type: ignore[no-any-return]
 
     @property
+    def nbytes(self) -> int:
+        return self._array.nbytes  # type: ignore[no-any-return]
+
+    @property
     def data(self) -> Tensor:
         """The values alone: shares the memory, knows no history. Assigning replaces the array."""
         return self.detach()
@@ -333,7 +337,7 @@ class Tensor(TensorCore):
 
     def contiguous(self) -> Any:
         """The tensor itself if its memory is in row-major order, else a copy that is."""
-        return self if self._array.flags.c_contiguous else ew.clone(self)
+        return self if self._array.flags.c_contiguous else ew.clone(self, order="C")
 
     def is_contiguous(self) -> builtins.bool:
         return self._array.flags.c_contiguous  # type: ignore[no-any-return]
