@@ -12,30 +12,7 @@ from .parameter import Parameter
 from .summary import Summary, summary
 
 __all__ = [
-    "CrossEntropyLoss",
-    "Dropout",
-    "Flatten",
-    "Identity",
-    "L1Loss",
-    "Linear",
-    "LogSoftmax",
-    "MSELoss",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "NLLLoss",
-    "Parameter",
-    "ParameterDict",
-    "ParameterList",
-    "ReLU",
-    "Sequential",
-    "Sigmoid",
-    "Softmax",
-    "Summary",
-    "Tanh",
-    "Unflatten",
-    "functional",
-    "init",
-    "summary",
-    "utils",
+    "CrossEntropyLoss", "Dropout", "Flatten", "Identity", "L1Loss", "Linear", "LogSoftmax", "MSELoss", "Module",
+    "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "ParameterDict", "ParameterList", "ReLU", "Sequential",
+    "Sigmoid", "Softmax", "Summary", "Tanh", "Unflatten", "functional", "init", "summary", "utils"
 ]

@@ -3,101 +3,97 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import groupby
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self
 
 from ..tensor import Tensor
-from .module import MODULE, Module, _indent
+from .module import MODULE, PARAMETER, Module, _indent
 from .parameter import Parameter
-
-V = TypeVar("V")
 
 
 class _Sequence(Module):
-    """What `Sequential` and `ModuleList` share: modules in order, named by their numbers."""
+    """What `Sequential`, `ModuleList` and `ParameterList` share: things in order, named by their numbers."""
 
-    def _children(self) -> list[Module]:
-        return list(self._of_kind(MODULE).values())
+    _kind = MODULE
+
+    def _items(self) -> dict[str, Any]:
+        return self._of_kind(self._kind)
+
+    def _fit(self, item: Any) -> Any:
+        """The item as it is held; TypeError if it cannot be."""
+        if not isinstance(item, Module):
+            raise TypeError(f"{type(item).__name__} is not a Module subclass")
+        return item
 
     def _key(self, index: Any) -> str:
-        """The name of the module at an index, which may be negative."""
+        """The name of the item at an index, which may be negative."""
         position, count = operator.index(index), len(self)
         if not -count <= position < count:
             raise IndexError(f"index {position} is out of range")
-        return list(self._of_kind(MODULE))[position]
+        return list(self._items())[position]
 
-    def _number(self, modules: Iterable[Any]) -> None:
-        """Hold these modules and no others, named 0, 1, 2, …"""
-        modules = list(modules)
-        for module in modules:
-            if not isinstance(module, Module):
-                raise TypeError(f"{type(module).__name__} is not a Module subclass")
-        for name in list(self._of_kind(MODULE)):
+    def _number(self, items: list[Any]) -> None:
+        """Hold these items and no others, named 0, 1, 2, …"""
+        items = [self._fit(item) for item in items]
+        for name in self._items():
             delattr(self, name)
-        for i, module in enumerate(modules):
-            self.add_module(str(i), module)
+        for i, item in enumerate(items):
+            self._register(str(i), item, self._kind)
 
     def __len__(self) -> int:
-        return len(self._of_kind(MODULE))
+        return len(self._items())
 
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._children())
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items().values())
 
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return self._slice(index)
-        return self.__dict__[self._key(index)]
+        return self._slice(index) if isinstance(index, slice) else self.__dict__[self._key(index)]
 
     def _slice(self, index: slice) -> Self:
-        return type(self)(self._children()[index])  # type: ignore[call-arg]
+        return type(self)(list(self)[index])  # type: ignore[call-arg]
 
-    def __setitem__(self, index: int, module: Module) -> None:
-        setattr(self, self._key(index), module)
+    def __setitem__(self, index: int, item: Any) -> None:
+        setattr(self, self._key(index), self._fit(item))
 
     def __delitem__(self, index: int | slice) -> None:
-        children = self._children()
-        del children[index]
-        self._number(children)
+        items = list(self)
+        del items[index]
+        self._number(items)
 
-    def append(self, module: Module) -> Self:
-        """Add a module at the end; returns the container."""
-        self.add_module(str(len(self)), module)
+    def append(self, item: Any) -> Self:
+        """Add an item at the end; returns the container."""
+        self._register(str(len(self)), self._fit(item), self._kind)
         return self
 
-    def extend(self, modules: Any) -> Self:
-        """Add several modules at the end; returns the container."""
-        if not isinstance(modules, Iterable):
+    def extend(self, items: Any) -> Self:
+        """Add several items at the end; returns the container."""
+        if not isinstance(items, Iterable):
             name = type(self).__name__
-            raise TypeError(f"{name}.extend should be called with an iterable, but got {type(modules).__name__}")
-        for module in list(modules):
-            self.append(module)
+            raise TypeError(f"{name}.extend should be called with an iterable, but got {type(items).__name__}")
+        for item in list(items):
+            self.append(item)
         return self
 
-    def insert(self, index: int, module: Module) -> Self:
-        """Put a module before the one at `index`; returns the container."""
+    def insert(self, index: int, item: Any) -> Self:
+        """Put an item before the one at `index`; returns the container."""
         if not -len(self) <= index <= len(self):
             raise IndexError(f"Index out of range: {index}")
-        children = self._children()
-        children.insert(index, module)
-        self._number(children)
+        items = list(self)
+        items.insert(index, item)
+        self._number(items)
         return self
 
-    def pop(self, index: int = -1) -> Module:
-        """Remove a module and return it."""
-        module = self[index]
+    def pop(self, index: int = -1) -> Any:
+        """Remove an item and return it."""
+        item = self[index]
         del self[index]
-        return module
+        return item
 
-    def __iadd__(self, modules: Iterable[Module]) -> Self:
-        return self.extend(modules)
+    __iadd__ = extend
 
-    def __add__(self, modules: Iterable[Module]) -> Self:
-        return self[:].extend(modules)
+    def __add__(self, items: Iterable[Any]) -> Self:
+        return self[:].extend(items)  # type: ignore[no-any-return]
 
 
 class Sequential(_Sequence):
@@ -120,7 +116,7 @@ class Sequential(_Sequence):
             self.add_module(name if isinstance(name, str) else str(name), module)
 
     def _slice(self, index: slice) -> Self:
-        return type(self)(dict(list(self._of_kind(MODULE).items())[index]))
+        return type(self)(dict(list(self._items().items())[index]))
 
     def forward(self, input: Any) -> Any:
         for module in self._of_kind(MODULE).values():
@@ -152,58 +148,23 @@ class ModuleList(_Sequence):
         return f"{self._get_name()}({''.join(lines)}\n)" if lines else f"{self._get_name()}()"
 
 
-class _Dict(Module):
+class _Dict(Module, MutableMapping[str, Any]):
     """What `ModuleDict` and `ParameterDict` share: the registered values by name, in order."""
 
-    def _values(self) -> dict[str, Any]:
-        return self._of_kind(*set(self._kinds.values()))
+    __eq__, __hash__ = object.__eq__, object.__hash__  # two modules are equal if they are one, whatever they hold
 
     def __getitem__(self, key: str) -> Any:
-        return self._values()[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self._put(key, value)
-
-    def _put(self, key: str, value: Any) -> None:
-        raise NotImplementedError
+        return self._of_kind(self._kinds[key])[key]
 
     def __delitem__(self, key: str) -> None:
-        self._values()[key]  # raises KeyError
+        self._kinds[key]  # raises KeyError
         delattr(self, key)
 
     def __len__(self) -> int:
         return len(self._kinds)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values())
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._kinds
-
-    def keys(self) -> Any:
-        return self._values().keys()
-
-    def values(self) -> Any:
-        return self._values().values()
-
-    def items(self) -> Any:
-        return self._values().items()
-
-    def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        """Add or replace by name, from a mapping or pairs."""
-        for key, value in dict(values).items():
-            self[key] = value
-
-    def pop(self, key: str) -> Any:
-        """Remove a value and return it."""
-        value = self[key]
-        del self[key]
-        return value
-
-    def clear(self) -> None:
-        """Remove all."""
-        for key in list(self):
-            del self[key]
+        return iter(list(self._kinds))
 
 
 class ModuleDict(_Dict):
@@ -219,7 +180,7 @@ class ModuleDict(_Dict):
         if modules is not None:
             self.update(modules)
 
-    def _put(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: Any) -> None:
         self.add_module(key, value)
 
 
@@ -231,53 +192,24 @@ class ParameterDict(_Dict):
         if parameters is not None:
             self.update(parameters)
 
-    def _put(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: Any) -> None:
         self.register_parameter(key, _as_parameter(value))
 
     def extra_repr(self) -> str:
         return "\n".join(f"({name}): {_summary(p)}" for name, p in self.items())
 
 
-class ParameterList(Module):
+class ParameterList(_Sequence):
     """A list of parameters; tensors that are put in become parameters."""
+
+    _kind = PARAMETER
 
     def __init__(self, values: Iterable[Tensor] | None = None) -> None:
         super().__init__()
         self.extend(values if values is not None else ())
 
-    def __len__(self) -> int:
-        return len(self._kinds)
-
-    def __iter__(self) -> Iterator[Parameter]:
-        return iter([self.__dict__[name] for name in self._kinds])
-
-    @overload
-    def __getitem__(self, index: int) -> Parameter: ...
-    @overload
-    def __getitem__(self, index: slice) -> ParameterList: ...
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return type(self)(list(self)[index])
-        if not -len(self) <= operator.index(index) < len(self):
-            raise IndexError(f"index {index} is out of range")
-        return self.__dict__[str(operator.index(index) % len(self))]
-
-    def __setitem__(self, index: int, value: Tensor) -> None:
-        self[index]  # raises IndexError
-        self.register_parameter(str(operator.index(index) % len(self)), _as_parameter(value))
-
-    def append(self, value: Tensor) -> Self:
-        """Add a parameter at the end; returns the list."""
-        self.register_parameter(str(len(self)), _as_parameter(value))
-        return self
-
-    def extend(self, values: Iterable[Tensor]) -> Self:
-        """Add several parameters at the end; returns the list."""
-        for value in list(values):
-            self.append(value)
-        return self
-
-    __iadd__ = extend
+    def _fit(self, item: Any) -> Any:
+        return _as_parameter(item)
 
     def extra_repr(self) -> str:
         return "\n".join(f"({i}): {_summary(p)}" for i, p in enumerate(self))

@@ -122,13 +122,8 @@ def _reduce(losses: Tensor, reduction: str, total_weight: float | None = None) -
 
 
 def cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    *,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean",
+    label_smoothing: float = 0.0
 ) -> Tensor:
     """-log softmax(input)[target]: the negative log-likelihood of the target classes.
 
@@ -180,12 +175,7 @@ def _soft_cross_entropy(
 
 
 def nll_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    *,
-    ignore_index: int = -100,
-    reduction: str = "mean",
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """-input[target] for log-probabilities (C), (N, C) or (N, C, d1, …); the rest as in `cross_entropy`."""
     log_p = _classes_last(input)

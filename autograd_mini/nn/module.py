@@ -56,6 +56,7 @@ class Module:
     # attribute: so a parameter is read at the speed of an attribute, and there is no second place to keep in step.
     _kinds: dict[str, str]
     _scope: tuple[Mode | None, Mode] = (None, Mode())  # cache of __call__: the mode outside and the mode inside
+    _hooked = False  # has a hook ever been registered? Then they stand in these two, by number
     _pre_hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
     _hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
     _caches: ClassVar = ("_scope",)
@@ -73,7 +74,7 @@ class Module:
         outside, inside = self._scope
         token = _mode.set(inside if outside is mode else self._enter(mode))
         try:
-            if self._pre_hooks or self._hooks:
+            if self._hooked:
                 return self._call_hooked(args, kwargs)
             return self.forward(*args, **kwargs)
         finally:
@@ -143,6 +144,7 @@ class Module:
 
     def _hook(self, name: str, call: Callable[..., Any], prepend: bool) -> HookHandle:
         hooks: OrderedDict[int, Callable[..., Any]] = self.__dict__.setdefault(name, OrderedDict())
+        self.__dict__["_hooked"] = True
         handle = HookHandle(hooks, call)
         if prepend:
             hooks.move_to_end(next(reversed(hooks)), last=False)
@@ -489,10 +491,8 @@ class Module:
 
 
 _EXPECTED = {
-    PARAMETER: "parameter '{}' (nn.Parameter or None expected)",
-    BUFFER: "buffer '{}' (Tensor or None expected)",
-    TRANSIENT: "buffer '{}' (Tensor or None expected)",
-    MODULE: "child module '{}' (nn.Module or None expected)",
+    PARAMETER: "parameter '{}' (nn.Parameter or None expected)", BUFFER: "buffer '{}' (Tensor or None expected)",
+    TRANSIENT: "buffer '{}' (Tensor or None expected)", MODULE: "child module '{}' (nn.Module or None expected)"
 }
 
 

@@ -70,7 +70,7 @@ def test_module_dict() -> None:
     assert net.pop("a") is a and names(net) == ["b"]
     net.update([("c", a)])
     net.clear()
-    assert len(net) == 0
+    assert len(net) == 0 and net != nn.ModuleDict() and len(list(nn.Sequential(net, nn.ModuleDict()).modules())) == 3
     with pytest.raises(KeyError):
         net["zz"]
     with pytest.raises(KeyError):
