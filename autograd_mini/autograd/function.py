@@ -236,7 +236,7 @@ class _Call(Primitive):
             if gradient is not None and (arg is None or not isinstance(gradient, Tensor)):
                 why = "the input was not a Tensor" if arg is None else f"it is a {type(gradient).__name__}"
                 raise RuntimeError(
-                    f"function {self.name}Backward returned a gradient different from None at position {i}, but {why}"
+                    f"function {self.name}Backward returned a gradient different than None at position {i + 1}, but {why}"
                 )
             if arg is None:
                 continue
