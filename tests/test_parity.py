@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from rules.samples import COMPOSED, OPERATIONS, SAMPLES, Entry, composed
+from rules.samples import COMPOSED, OPERATIONS, SAMPLES, composed
+from rules.sampling import Entry
 
 import autograd_mini as am
 from autograd_mini.testing import Sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from rules.samples import F32, Entry, Sample, normal, positive
+from rules.sampling import F32, Entry, Sample, normal, positive
 
 
 def regular(*shape: int, seed: int = 0) -> Any:
@@ -29,6 +29,11 @@ def pairs(x: Any, y: Any, *letters: str) -> list[Sample]:
 
 def cofactors(torch: Any, x: Any) -> Any:
     return torch.linalg.det(x)[..., None, None] * torch.linalg.inv(x).mT
+
+
+def torch_slogdet(torch: Any, x: Any) -> Any:
+    sign, value = torch.linalg.slogdet(x)
+    return sign.detach(), value  # PyTorch sends a gradient of 0 through the sign
 
 
 SAMPLES: dict[str, Entry] = {
@@ -133,9 +138,7 @@ COMPOSED: dict[str, Entry] = {
         "matrix_power",
         dtypes=(F32,),
     ),
-    "slogdet": Entry(
-        [Sample(regular(3, 3)), Sample(-regular(2, 3, 3))], np.linalg.slogdet, "slogdet", dtypes=(F32,)
-    ),
+    "slogdet": Entry([Sample(regular(3, 3)), Sample(-regular(2, 3, 3))], np.linalg.slogdet, "slogdet", dtypes=(F32,)),
     "logdet": Entry(
         [Sample(definite(3, 3)), Sample(definite(2, 2, 2))],
         lambda x: np.log(np.linalg.det(x)),
