@@ -107,9 +107,11 @@ def compare(operation: Callable[..., Any], function: Callable[..., Any], sample:
     results, rights = ([r] if hasattr(r, "dtype") else list(r) for r in (result, expected))
     for one, other in zip(results, rights, strict=True):
         assert_same(one, other)
-    outs, rights = [r for r in results if r.requires_grad], [r for r in rights if r.requires_grad]
-    if not outs:
+    assert all(r.requires_grad or not t.requires_grad for r, t in zip(results, rights, strict=True)), "history lost"
+    recorded = [(r, t) for r, t in zip(results, rights, strict=True) if r.requires_grad and t.requires_grad]
+    if not recorded:
         return
+    outs, rights = (list(side) for side in zip(*recorded, strict=True))
     mine, yours = ([x for x in xs if getattr(x, "requires_grad", False)] for xs in (mine, yours))
     our_first, our_second = derivatives(am, outs, mine, lambda x: am.tensor(x))
     try:
