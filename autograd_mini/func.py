@@ -73,7 +73,7 @@ def grad_and_value(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
 def vjp(func: Function, *primals: Tree, has_aux: bool = False) -> Any:
     """(func(*primals), a function from cotangents to gradients), with has_aux also what else func returned.
 
-    The function returns one tree per primal, a bare one if there is only one; it can be called again and again.
+    The function returns a tuple with one tree per primal, and can be called again and again.
 
     >>> import autograd_mini as am
     >>> value, pull_back = vjp(lambda x, y: x * y, am.tensor(2.0), am.tensor(3.0))
@@ -83,8 +83,7 @@ def vjp(func: Function, *primals: Tree, has_aux: bool = False) -> Any:
     run, aux = _evaluate(func, primals, has_aux, "vjp")
 
     def pull_back(cotangents: Tree) -> Tree:
-        found = tree_like(primals, run.pull_back(run.directions(cotangents, run.output, "the output is")))
-        return found if len(primals) > 1 else found[0]
+        return tree_like(primals, run.pull_back(run.directions(cotangents, run.output, "the output is")))
 
     return run.value(), pull_back, *aux
 

@@ -161,8 +161,10 @@ class Evaluation:
             again = tree_like(inputs, self.xs)
             self.output = func(*again) if isinstance(inputs, tuple) else func(again)
         self.set_output(self.output, name)
-        if create_graph is None:
+        self.by_need = create_graph is None
+        if self.by_need:
             self.create_graph = outside and _reaches([y._node for y in self.ys if y._node is not None], start)
+        self.connected = self.create_graph
 
     def set_output(self, output: Tree, name: str) -> None:
         self.output, self.ys = output, tree_leaves(output, f"outputs of the user-provided function given to {name}")
@@ -176,7 +178,7 @@ class Evaluation:
     def value(self, tree: Tree = None) -> Tree:
         """The output (or what else func returned), with its history only if that was asked for."""
         tree = self.output if tree is None else tree
-        return tree if self.create_graph else tree_map(_detached, tree)
+        return tree if self.connected else tree_map(_detached, tree)
 
     def directions(self, v: Tree, like: Tree, whose: str) -> list[Tensor]:
         """The tensors of v, checked against the tree that they go with."""
@@ -194,7 +196,10 @@ class Evaluation:
                 raise TypeError(f"v must hold tensors, but entry {i} is a {type(direction).__name__}")
             if x.shape != direction.shape:
                 raise RuntimeError(f"Entry {i} in v has invalid size: should be {x.shape} but got {direction.shape}.")
-        return [direction if self.create_graph else direction.detach() for _, direction in pairs]
+        found = [direction for _, direction in pairs]
+        if self.by_need:
+            self.create_graph = self.connected or (is_grad_enabled() and any(d.requires_grad for d in found))
+        return found if self.create_graph else [d.detach() for d in found]
 
     def pull_back(self, seeds: Sequence[Tensor], ys: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Gradients of the outputs, weighted by seeds, for each input; zeros where it plays no part."""
@@ -235,9 +240,11 @@ class Evaluation:
 
     def _transposed(self) -> tuple[list[Tensor], list[Tensor | None]]:
         """Cotangents u (zeros: only the slope counts) and u^T J, which is linear in them, recorded."""
-        with enable_grad():
-            seeds = [wrap(np.zeros_like(y._array)).requires_grad_(y.dtype.kind == "f") for y in self.ys]
-        return seeds, _gradients(self.ys, self.xs, seeds, True)
+        seeds = [wrap(np.zeros_like(y._array)).requires_grad_(y.dtype.kind == "f") for y in self.ys]
+        slopes = _gradients(self.ys, self.xs, seeds, True)
+        for i, slope in enumerate(slopes if self.strict else ()):
+            self._filled(slope, self.xs[i], "input", i)
+        return seeds, slopes
 
     def _filled(self, gradient: Tensor | None, like: Tensor, what: str, i: int) -> Tensor:
         if self.strict and (gradient is None or (self.create_graph and not gradient.requires_grad)):
