@@ -74,13 +74,17 @@ def put(x: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     return total.astype(x.dtype, copy=False)
 
 
-@primitive(name="getitem", public=False, view=True, x=lambda g, x_shape, index: call(put, g, index=index, shape=x_shape))
+def _read_backward(g: Array, x_shape: tuple[int, ...], index: Index) -> Array:
+    return call(put, g, index=index, shape=x_shape)
+
+
+@primitive(name="getitem", public=False, view=True, x=_read_backward)
 def read_view(x: Array, *, index: Index) -> Array:
     """x[index] for an index of numbers, slices, None and `...`: a view."""
     return x[index]
 
 
-@primitive(name="index", public=False, x=lambda g, x_shape, index: call(put, g, index=index, shape=x_shape))
+@primitive(name="index", public=False, x=_read_backward)
 def read_elements(x: Array, *, index: Index) -> Array:
     """x[index] for an index with arrays of integers or booleans in it: a copy."""
     return x[index]
@@ -120,6 +124,10 @@ def _axes(part: Any) -> tuple[Any, ...]:
     return (_ALL,) * part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else (part,)
 
 
+def _setitem_x(g: Array, index: Index) -> Array:
+    return call(setitem, g, 0.0, index=index)
+
+
 def _setitem_value(g: Array, x_shape: tuple[int, ...], index: Index) -> Array:
     picked = _read(g, index)
     return np.where(_stays(x_shape, index), picked, 0.0) if may_repeat(index) else picked
@@ -134,7 +142,7 @@ def _stays(shape: tuple[int, ...], index: Index) -> Array:
     return last[places] == order
 
 
-@primitive(public=False, x=lambda g, index: call(setitem, g, 0.0, index=index), value=_setitem_value)
+@primitive(public=False, x=_setitem_x, value=_setitem_value)
 def setitem(x: Array, value: Array, *, index: Index) -> Array:
     """A copy of x with x[index] = value: what an assignment into a recorded tensor means.
 
@@ -171,9 +179,7 @@ def take_along_dim(x: Array, indices: Array, *, axis: int | None = None) -> Arra
     return x[_take_along(x.shape, indices, axis)]
 
 
-def _embedding_backward(
-    g: Array, indices: Array, weight_shape: tuple[int, ...], padding_idx: int | None
-) -> Array:
+def _embedding_backward(g: Array, indices: Array, weight_shape: tuple[int, ...], padding_idx: int | None) -> Array:
     if padding_idx is not None:
         g = np.where((indices == padding_idx % weight_shape[0])[..., None], 0.0, g)
     return call(put, g, index=indices, shape=weight_shape)
@@ -213,7 +219,7 @@ def _row_index(x: Array, dim: int, index: Array, name: str) -> Index:
 def _element_index(x: Array, dim: int, index: Array, name: str) -> Index:
     dim = dimension(dim, x.ndim)
     index = _proved(index, x.shape[dim], name)
-    fits = index.ndim == x.ndim and all(n <= m for d, (n, m) in enumerate(zip(index.shape, x.shape)) if d != dim)
+    fits = index.ndim == x.ndim and all(index.shape[d] <= n for d, n in enumerate(x.shape) if d != dim)
     if index.size and not fits:
         raise RuntimeError(
             f"{name}: the index, which is {index.shape}, must have as many axes as the input {x.shape}, none but"

@@ -67,7 +67,7 @@ def _all_axes(dims: Any, ndim: int) -> tuple[int, ...]:
 
 
 @primitive(public=False, name="flip", x=lambda g, dims: np.flip(g, dims))
-def flip_axes(x: Array, *, dims: Sequence[int]) -> Array:
+def flip_axes(x: Array, *, dims: Shape) -> Array:
     """The elements in reverse order along the axes."""
     return np.flip(x, dims).copy()
 
@@ -78,12 +78,11 @@ def roll_axes(x: Array, *, shifts: Sequence[int], dims: Sequence[int]) -> Array:
     return np.roll(x, shifts, dims)
 
 
-@primitive(
-    view=True,
-    x=lambda g, x_shape, offset, dim1, dim2: call(
-        put_diagonal, g, shape=x_shape, offset=offset, dim1=dim1, dim2=dim2
-    ),
-)
+def _diagonal_backward(g: Array, x_shape: Shape, offset: int, dim1: int, dim2: int) -> Array:
+    return call(put_diagonal, g, shape=x_shape, offset=offset, dim1=dim1, dim2=dim2)
+
+
+@primitive(view=True, x=_diagonal_backward)
 def diagonal(x: Array, *, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """The elements with equal indices along two axes (dim2's larger by `offset`), as a new last axis."""
     result = np.diagonal(x, offset, dim1, dim2)
@@ -92,9 +91,7 @@ def diagonal(x: Array, *, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arra
     return result
 
 
-@primitive(
-    public=False, x=lambda g, offset, dim1, dim2: call(diagonal, g, offset=offset, dim1=dim1, dim2=dim2)
-)
+@primitive(public=False, x=lambda g, offset, dim1, dim2: call(diagonal, g, offset=offset, dim1=dim1, dim2=dim2))
 def put_diagonal(x: Array, *, shape: Shape, offset: int, dim1: int, dim2: int) -> Array:
     """Zeros of `shape` with x on a diagonal."""
     result = np.zeros_like(x, shape=shape)
@@ -356,7 +353,7 @@ def tile(x: Array, *dims: Any) -> Array:
 
 @composition()
 def repeat_interleave(x: Array, repeats: Any, dim: int | None = None) -> Array:
-    """Each row (for dim 0; without dim, each element) several times in a row: so often, or as often as its number says."""
+    """Each row (for dim 0; without dim, each element) `repeats` times in a row: a number for all, or one for each."""
     if dim is None:
         x, dim = ravel(x), 0
     repeats = np.asarray(repeats)
@@ -434,8 +431,8 @@ def _several(tensors: Sequence[Array], name: str) -> Sequence[Array]:
 
 def _pieces(x: Array, dim: int, bounds: Sequence[int]) -> tuple[Array, ...]:
     """x cut along an axis at these places, the first and the last of which are its ends."""
-    pairs = zip(bounds[:-1], bounds[1:], strict=True)
-    return tuple(getitem(x, index=along(dim, slice(start, max(stop, start)))) for start, stop in pairs)
+    ends = itertools.pairwise(bounds)
+    return tuple(getitem(x, index=along(dim, slice(start, max(stop, start)))) for start, stop in ends)
 
 
 @composition()
@@ -500,11 +497,11 @@ def narrow(x: Array, dim: int, start: int, length: int) -> Array:
 
 @composition()
 def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
-    """Windows of `size` elements along an axis, `step` apart: their number in that axis, their elements in a new last."""
+    """Windows of `size` elements along an axis, `step` apart: so many in that axis, their elements in a new last."""
     dim = _dimension(dimension, x.ndim)
     length = x.shape[dim] if x.ndim else 1
     if size > length or size < 0 or step < 1:
-        raise RuntimeError(f"unfold: windows of size {size} and step {step} do not fit dimension {dim}, of size {length}")
+        raise RuntimeError(f"unfold: windows of size {size}, step {step} do not fit dimension {dim}, of size {length}")
     windows = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
     return movedim(getitem(x if x.ndim else x.reshape(1), index=along(dim, windows)), dim + 1, -1)
 
@@ -549,7 +546,8 @@ def triu(x: Array, diagonal: int = 0) -> Array:
 def _lower(x: Array, diagonal: int, name: str) -> Array:
     if x.ndim < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, not {x.ndim}")
-    return np.tri(*x.shape[-2:], diagonal, dtype=bool)
+    rows, columns = x.shape[-2:]
+    return np.tri(rows, columns, diagonal, dtype=bool)
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Array:
