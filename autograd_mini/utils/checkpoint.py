@@ -53,8 +53,11 @@ def checkpoint(
     if not is_grad_enabled():
         return function(*args, **kwargs)
     call = _Call(lambda: function(*args, **kwargs), preserve_rng_state, determinism_check == "default")
-    with ModeSwitch(watch=_Dropper(call, current_mode().watch)):
-        return function(*args, **kwargs)
+    dropper = _Dropper(call, current_mode().watch)
+    with ModeSwitch(watch=dropper):
+        result = function(*args, **kwargs)
+    del dropper.call  # the nodes know the mode they were made in, and shall not keep the arguments after backward
+    return result
 
 
 class _Call:
@@ -80,6 +83,7 @@ class _Call:
             if (lazy := reference() if reference is not None else None) is not None:
                 kept: Any = node.kept
                 lazy.values = kept if isinstance(kept, _Lazy) else collector.unwritten(kept)
+        collector.nodes.clear()  # they know the mode they were made in, and so the collector
 
 
 class _Lazy:
@@ -159,11 +163,11 @@ def _signature(node: Node) -> tuple[Any, ...]:
 
 @contextlib.contextmanager
 def _random_state(state: dict[str, Any] | None) -> Iterator[None]:
-    """The default generator as it was, inside; afterwards as it is now."""
+    """The default generator as it was, inside; afterwards as it is now. None: left alone."""
     now = default_generator.get_state()
-    if state is not None:
-        default_generator.set_state(state)
+    default_generator.set_state(now if state is None else state)
     try:
         yield
     finally:
-        default_generator.set_state(now)
+        if state is not None:
+            default_generator.set_state(now)
