@@ -1,4 +1,7 @@
-"""Elementwise operations, each beside its derivatives. Broadcasting is undone by the engine, never here."""
+"""Elementwise operations, each beside its derivatives. Broadcasting is undone by the engine, never here.
+
+Masks are multiplied with, where NaN and inf allow it: np.where is ten times slower on masks without a pattern.
+"""
 
 from __future__ import annotations
 
@@ -266,11 +269,12 @@ erfinv = primitive(special.erfinv, x=lambda g, out: g * np.exp(out**2) * (math.s
 @primitive(x=lambda g, out: g * (out * (1.0 - out)))
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), with an exponential that cannot overflow."""
+    x = x if x.dtype.kind == "f" else x.astype(np.float64)
     e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1.0, e) / (1.0 + e)
+    return np.maximum((x >= 0).astype(x.dtype), e) / (1.0 + e)
 
 
-@primitive(x=lambda g, out: g * (out > 0))
+@primitive(x=lambda g, out: g * ~(out <= 0))
 def relu(x: Array) -> Array:
     """max(x, 0); the derivative at 0 is 0."""
     return np.maximum(x, 0)
@@ -288,14 +292,14 @@ def softplus(x: Array, *, beta: float = 1.0, threshold: float = 20.0) -> Array:
 
 
 def _elu_backward(g: Array, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
-    slope = np.exp(np.where(x < 0, x, 0.0) * input_scale) * (alpha * input_scale)
-    return g * (np.where(x > 0, 1.0, slope) * scale)
+    slope = np.exp(np.clip(x, None, 0.0) * input_scale) * (alpha * input_scale)
+    return (g * (x > 0) + g * slope * ~(x > 0)) * scale
 
 
 @primitive(name="elu", public=False, x=_elu_backward)
 def scaled_elu(x: Array, *, alpha: float, scale: float = 1.0, input_scale: float = 1.0) -> Array:
     """scale * (x if x > 0 else alpha (exp(input_scale x) - 1)): what ELU, SELU and CELU have in common."""
-    return scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0) * input_scale))
+    return scale * (np.maximum(x, 0.0) + alpha * np.expm1(np.minimum(x, 0.0) * input_scale))
 
 
 @primitive(x=lambda g, x, min_val, max_val: g * ((x > min_val) & (x < max_val)))
@@ -331,7 +335,7 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
 @composition()
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     """x, or negative_slope * x where x is not positive."""
-    return where(gt(x, 0), x, mul(x, negative_slope))
+    return relu(x) + mul(clamp_max(x, 0), negative_slope)  # at 0 the slope is the negative one, as in PyTorch
 
 
 @composition()
@@ -345,7 +349,7 @@ def prelu(x: Array, weight: Array) -> Array:
         )
     if weight.ndim:
         weight = weight.reshape((-1,) + (1,) * (x.ndim - 2) if x.ndim > 1 else (1,) * x.ndim)
-    return where(gt(x, 0), x, mul(x, weight))
+    return relu(x) + mul(clamp_max(x, 0), weight)
 
 
 @composition()
@@ -409,16 +413,16 @@ def tanhshrink(x: Array) -> Array:
 
 abs = primitive(np.abs, name="abs", numpy=np.fabs, x=lambda g, x: g * np.sign(x))
 
-# A tie gives half of the gradient to each side, as in PyTorch.
-maximum = primitive(
-    np.maximum,
-    x=lambda g, x, y: g * np.where(x == y, 0.5, x > y),
-    y=lambda g, x, y: g * np.where(x == y, 0.5, x < y),
-)
+
+def _maximum_backward(g: Array, x: Array, y: Array) -> Array:
+    return 0.5 * (g * ~(x < y) + g * ~(x <= y))  # a tie gives half to each side, as in PyTorch
+
+
+maximum = primitive(np.maximum, x=_maximum_backward, y=lambda g, x, y: _maximum_backward(g, y, x))
 minimum = primitive(
     np.minimum,
-    x=lambda g, x, y: g * np.where(x == y, 0.5, x < y),
-    y=lambda g, x, y: g * np.where(x == y, 0.5, x > y),
+    x=lambda g, x, y: 0.5 * (g * ~(x > y) + g * ~(x >= y)),
+    y=lambda g, x, y: 0.5 * (g * ~(y > x) + g * ~(y >= x)),
 )
 
 

@@ -88,27 +88,34 @@ def _mean_backward(g: Array, x_shape: tuple[int, ...], axis: Axis, keepdims: boo
 def mean(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
     """The arithmetic mean over the axes; NaN over an empty axis, as in PyTorch."""
     if (dtype or x.dtype).kind != "f":
-        raise TypeError(f"could not infer output dtype of a mean of {x.dtype}: convert to a float, as with x.float()")
+        raise RuntimeError(f"could not infer output dtype of a mean of {x.dtype}: make it float, as with x.float()")
     count = reduced_count(x.shape, axis)
     total = _add(x, axis=_axis(x, axis), keepdims=keepdims, dtype=dtype or _WIDE.get(x.dtype.char))
     return (total / count if count else total * np.nan).astype(dtype or x.dtype, copy=False)
 
 
 def _extremum_backward(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
-    ties = (x == keep_axes(out, x.shape, axis, keepdims)) * 1.0
-    share = ties / np.sum(ties, axis=_axis(x, axis), keepdims=True)  # equal elements share the gradient evenly
-    return share * keep_axes(g, x.shape, axis, keepdims)
+    ties = (x == keep_axes(out, x.shape, axis, keepdims)) | np.isnan(x)  # equal elements share the gradient evenly
+    count = np.sum(ties, axis=_axis(x, axis), keepdims=True).astype(x.dtype)
+    return ties * (keep_axes(g, x.shape, axis, keepdims) / count)
+
+
+def _nonempty(x: Array, axis: Axis, name: str) -> None:
+    if not reduced_count(x.shape, axis):
+        raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size, but got {list(x.shape)}")
 
 
 @primitive(numpy=(np.max, np.amax), x=_extremum_backward)
 def amax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """The largest element; several of them share the gradient evenly."""
+    _nonempty(x, axis, "amax")
     return np.max(x, axis=_axis(x, axis), keepdims=keepdims)
 
 
 @primitive(numpy=(np.min, np.amin), x=_extremum_backward)
 def amin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """The smallest element; several of them share the gradient evenly."""
+    _nonempty(x, axis, "amin")
     return np.min(x, axis=_axis(x, axis), keepdims=keepdims)
 
 
@@ -151,7 +158,7 @@ def _std_backward(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool, co
 
 def _variance(x: Array, axis: Axis, keepdims: bool, correction: float) -> Array:
     if x.dtype.kind != "f":
-        raise TypeError(f"std and var only support floating point dtypes, not {x.dtype}")
+        raise RuntimeError(f"std and var only support floating point dtypes, not {x.dtype}")
     deviation = x - mean.primitive.forward(x, axis=axis, keepdims=True)
     total = _add(deviation * deviation, axis=_axis(x, axis), keepdims=keepdims)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -269,12 +276,14 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = No
 @primitive(numpy=np.argmax)
 def argmax(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
     """The index of the first largest element, in the flattened array if no axis is given."""
+    _nonempty(x, axis, "argmax")
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
 @primitive(numpy=np.argmin)
 def argmin(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
     """The index of the first smallest element, in the flattened array if no axis is given."""
+    _nonempty(x, axis, "argmin")
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 
@@ -441,8 +450,7 @@ def median(x: Array, dim: int | None = None, keepdim: bool = False) -> Array:
         return median_of_all(x) if dim is None else _selected("median", x, argsort(x), dim, keepdim)
     (axis,) = reduced_axes(x.ndim, dim)
     length = x.shape[axis]
-    if not length:
-        raise IndexError(f"median(): Expected reduction dim {dim} to have non-zero size.")
+    _nonempty(x, axis, "median")
     rank = where(any(isnan(x), axis=axis, keepdims=True), length - 1, (length - 1) // 2)
     return _selected("median", x, take_along_dim(argsort(x, axis=axis), rank, axis=axis), axis, keepdim)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rules import samples_linalg
+from rules import samples_linalg, samples_reduce
 from rules.sampling import (
     F64,
     Entry,
@@ -784,7 +784,7 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
     ),
 }
 
-for family in (samples_linalg,):
+for family in (samples_linalg, samples_reduce):
     SAMPLES.update(family.SAMPLES)
     COMPOSED.update(family.COMPOSED)
 
