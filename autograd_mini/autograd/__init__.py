@@ -8,19 +8,8 @@ from typing import Any, overload
 import numpy as np
 
 from ..arrays import array_from
-from ..engine import (
-    Array,
-    ModeSwitch,
-    Node,
-    TensorCore,
-    accumulate,
-    current_mode,
-    enable_grad,
-    no_grad,
-    propagate,
-    set_grad_enabled,
-    wrap,
-)
+from ..engine import Array, Node, TensorCore, accumulate, extra_of, propagate, wrap
+from ..modes import ModeSwitch, current_mode, enable_grad, inference_mode, no_grad, set_grad_enabled
 from ..tensor import Tensor
 
 Tensors = Tensor | Sequence[Tensor]
@@ -52,9 +41,9 @@ def backward(
         if node.primitive is not None and not isinstance(gradient, TensorCore):
             gradient = np.array(gradient)  # only what a leaf is given is its own already
         accumulate(node, gradient)
-        leaf = node.extra.tensor() if node.extra is not None and node.extra.tensor is not None else None
-        for hook in tuple(getattr(node.extra, "after", {}).values()):
-            hook(leaf)
+        if (extra := extra_of(node)).after and extra.tensor is not None:
+            for hook in tuple(extra.after.values()):
+                hook(extra.tensor())
 
 
 @overload
@@ -205,6 +194,7 @@ __all__ = [
     "enable_grad",
     "functional",
     "grad",
+    "inference_mode",
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Array, ModeSwitch, Node, TensorCore, Watcher, current_mode, extra_of
+from ..engine import Array, Extra, Node, TensorCore, extra_of
+from ..modes import ModeSwitch, Watcher, current_mode
 from ..writes import describe
 
 _OURS = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__))
@@ -34,36 +35,42 @@ class detect_anomaly(ModeSwitch):
     def __init__(self, check_nan: bool = True) -> None:
         super().__init__()
         self._check_nan = check_nan
-        self._errstates: list[np.errstate] = []
+        self._silence: list[np.errstate] = []
 
     def clone(self) -> detect_anomaly:
         """Another one like it, as each call of a decorated function needs."""
         return detect_anomaly(self._check_nan)
 
     def __enter__(self) -> None:
-        self._changes = {"watch": _Anomaly(current_mode().watch) if self._check_nan else None}
+        self._changes = {"watch": _watch(self._check_nan)}
         super().__enter__()
-        self._errstates.append(np.errstate(divide="ignore", invalid="ignore", over="ignore"))
-        self._errstates[-1].__enter__()
+        self._silence.append(np.errstate(divide="ignore", invalid="ignore", over="ignore"))
+        self._silence[-1].__enter__()
 
     def __exit__(self, *error: Any) -> None:
-        self._errstates.pop().__exit__(*error)
+        self._silence.pop().__exit__(*error)
         super().__exit__(*error)
 
 
-class set_detect_anomaly(detect_anomaly):
-    """`detect_anomaly` on or off, from the call on; as a context manager until the block ends.
+class set_detect_anomaly(ModeSwitch):
+    """Anomaly detection on or off, from the call on; as a context manager until the block ends.
 
     >>> with set_detect_anomaly(True):
     ...     pass
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        super().__init__(mode and check_nan)
-        detect_anomaly.__enter__(self)
+        super().__init__(watch=_watch(mode and check_nan))
+        super().__enter__()
 
     def __enter__(self) -> None:
         pass  # already done by the call
+
+
+def _watch(check: bool) -> Watcher | None:
+    outer = current_mode().watch
+    outer = outer.outer if isinstance(outer, _Anomaly) else outer
+    return _Anomaly(outer) if check else outer
 
 
 class _Anomaly:
@@ -71,15 +78,16 @@ class _Anomaly:
 
     def __init__(self, outer: Watcher | None) -> None:
         self.outer = outer
-        self.unclaimed: list[Node] = []  # recorded by a rule that has not returned yet
+        self.unclaimed: list[Extra] = []  # of nodes recorded by a rule that has not returned yet
 
     def forward(self, node: Node, out: Array, inputs: tuple[Any, ...]) -> None:
         if self.outer is not None:
             self.outer.forward(node, out, inputs)
-        extra_of(node).where = f"{_user_line()}{f' (module {node.mode.scope})' if node.mode.scope else ''}"
+        extra = extra_of(node)
+        extra.where = f"{_user_line()}{f' (module {node.mode.scope})' if node.mode.scope else ''}"
         assert node.primitive is not None
         if node.mode.order:  # a step within a rule, whose result `backward` will be shown
-            self.unclaimed.append(node)
+            self.unclaimed.append(extra)
         elif bad := _first_bad(out):
             arrays = inputs[0] if node.primitive.variadic else inputs[: len(node.parents)]
             given = ", ".join(describe(x) for x in arrays)
@@ -93,7 +101,7 @@ class _Anomaly:
             shape = f" ({describe(gradient)})" if node is not None else ""
             raise RuntimeError(f"{what} {bad} in the gradient of its input {i}{shape}\n  {_where(node)}")
         for step in self.unclaimed if node is not None else ():
-            extra_of(step).where += f"\n  to differentiate {node.name}, of\n  {_where(node)}"  # type: ignore[union-attr]
+            step.where += f"\n  to differentiate {node.name}, of\n  {_where(node)}"  # type: ignore[union-attr]
         self.unclaimed.clear()
 
 

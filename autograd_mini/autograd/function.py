@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Array, Node, TensorCore, current_mode, is_grad_enabled, no_grad, record, wrap
+from ..engine import Array, Node, TensorCore, record, wrap
+from ..modes import current_mode, is_grad_enabled, no_grad
 from ..primitive import Primitive
 from ..tensor import Tensor
 from ..writes import owner

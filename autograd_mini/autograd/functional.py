@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node, TensorCore, enable_grad, is_grad_enabled, wrap
+from ..engine import Node, TensorCore, wrap
+from ..modes import enable_grad, is_grad_enabled
 from ..rules.shape import reshape_to, stack
 from ..tensor import Tensor
 from ..writes import tick

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..creation import default_generator
-from ..engine import ModeSwitch, Node, Watcher, current_mode, is_grad_enabled
+from ..engine import Node
+from ..modes import ModeSwitch, Watcher, current_mode, is_grad_enabled
 from ..writes import tick, writes
 
 _UNSUPPORTED = {"context_fn", "debug", "early_stop"}  # PyTorch's, never passed on to the function
