@@ -29,7 +29,8 @@ def install(torch: bool) -> None:
         venv.create(HOME, with_pip=True)
     if run(PYTHON, "-m", "pip", "install", "--quiet", "--editable", ".[test]"):
         sys.exit("the test requirements could not be installed")
-    if torch and run(PYTHON, "-c", "import torch") and run(PYTHON, "-m", "pip", "install", "--quiet", ".[torch]"):
+    has_torch = subprocess.run([PYTHON, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode == 0
+    if torch and not has_torch and run(PYTHON, "-m", "pip", "install", "--quiet", ".[torch]"):
         print("PyTorch could not be installed: the tests against it will be skipped", flush=True)
 
 
