@@ -143,20 +143,21 @@ def _environment(op: Op, node: Node, known: Known) -> dict[str, Any]:
 
 def _calls(model: Model, flow: Flow, held: dict[int, Any]) -> int:
     """How many backward calls like this one explain what all leaves hold; 0 if none does."""
-    found = set()
+    found: set[int] = set()
+    checked = 0
     for wire, array in held.items():
         gradient = flow.at(model, wire)
         if gradient is None:
             if not model.wires[wire].hidden_uses:
                 return 0
             continue
+        checked += 1
         length = float(np.vdot(gradient, gradient))
-        if not np.isfinite(length) or length == 0:
-            found |= set() if same(array, gradient) else {0}
-            continue
-        count = round(float(np.vdot(array, gradient)) / length)
-        found.add(count if count > 0 and same(array, count * gradient) else 0)
-    return min(found) if len(found) == 1 else 0
+        count = round(float(np.vdot(array, gradient)) / length) if 0 < length < np.inf else 1
+        if count < 1 or not same(array, count * gradient):
+            return 0
+        found |= {count} if length else set()
+    return found.pop() if len(found) == 1 else int(checked > 0 and not found)  # zeros fit any number of calls
 
 
 _ELEMENTWISE = {

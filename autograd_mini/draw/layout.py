@@ -50,7 +50,7 @@ class Place:
     y: float = 0.0  # of the wire
     rank: int = 0
     before: list[Place] = field(default_factory=list, repr=False)
-    after: list[tuple[Place, float]] = field(default_factory=list, repr=False)  # with the number of the input, for sorting
+    after: list[tuple[Place, float]] = field(default_factory=list, repr=False)  # with the input's number / 10
 
     def slot_y(self, slot: int | None) -> float:
         """The height at which a link ends in this slot."""
@@ -174,10 +174,13 @@ def _heights(ranks: list[list[Place]]) -> None:
 
 
 def _apart(column: list[Place], wanted: list[float]) -> list[float]:
-    """The heights nearest to `wanted` (least squares; wires weigh most, leaves least) at which the places keep their order and do not overlap."""
+    """The heights nearest to `wanted` at which the places keep their order and do not overlap: isotonic regression.
+
+    Least squares, in which wires weigh most and leaves least.
+    """
     offsets = [0.0]
-    for a, b in pairwise(column):
-        offsets.append(offsets[-1] + a.below + GAP_Y + b.above)
+    for upper, lower in pairwise(column):
+        offsets.append(offsets[-1] + upper.below + GAP_Y + lower.above)
     blocks: list[tuple[float, float, int]] = []  # mean, weight, count: pooled until the means increase
     for p, y, offset in zip(column, wanted, offsets, strict=True):
         blocks.append((y - offset, 1e4 if p.box is None else 10.0 if p.before else 1.0, 1))

@@ -22,7 +22,7 @@ def name_wires(model: Model, sources: Sources, params: Any, names: Mapping[str, 
     connected = True
     given = named_tensors(params)
     variables = dict(names) if names is not None else caller_variables()
-    modules = [list(v.named_parameters()) for v in variables.values() if is_module(v)]
+    modules = [list(v.named_parameters()) for v in variables.values() if _is_own_module(v)]
     explicit = [list(variables.items())] if names is not None else []
     implicit = [list(variables.items())] if names is None else []
     for source in (*explicit, given, *modules, *implicit):
@@ -77,6 +77,11 @@ def is_module(value: Any) -> bool:
     return not isinstance(value, type) and callable(getattr(type(value), "named_parameters", None))
 
 
+def _is_own_module(value: Any) -> bool:
+    nn = sys.modules.get("autograd_mini.nn")
+    return nn is not None and isinstance(value, nn.Module)
+
+
 def caller_variables() -> dict[str, Any]:
     """Tensors and modules among the variables of the code that asked for the picture."""
     frame = sys._getframe()
@@ -86,7 +91,7 @@ def caller_variables() -> dict[str, Any]:
     found = {
         name: value
         for name, value in variables.items()
-        if not name.startswith("_") and (isinstance(value, TensorCore) or is_module(value))
+        if not name.startswith("_") and (isinstance(value, TensorCore) or _is_own_module(value))
     }
     if frame.f_code.co_flags & inspect.CO_OPTIMIZED and type(variables) is dict:
         variables.clear()  # a copy that Python would keep, with every tensor in it, as long as the function runs

@@ -1,4 +1,4 @@
-"""Writes the golden files again: `PYTHONPATH=.:tests python tests/draw/make_golden.py`. Look at the difference first."""
+"""Writes the golden files again: `PYTHONPATH=.:tests python tests/draw/make_golden.py`. Look at the change."""
 
 from __future__ import annotations
 

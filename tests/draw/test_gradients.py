@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from draw.samples import SAMPLES, layer
+from draw.samples import SAMPLES, golden_dict, layer
+from rules.samples import OPERATIONS
+from rules.samples import SAMPLES as OPERATION_SAMPLES
 
 import autograd_mini as am
 from autograd_mini import nn
 from autograd_mini.draw import draw_graph, trace_backward
-
+from autograd_mini.primitive import PRIMITIVES
+from autograd_mini.testing import Sample
 
 
 def states(graph) -> dict[str, str]:
@@ -154,6 +157,14 @@ def test_a_leaf_that_an_optimizer_has_changed_is_not_shown_as_what_was_read() ->
     assert [x.value.state for x in model.wires] == ["changed since", "not kept", "value"]
 
 
+def test_a_replay_has_the_dtype_that_was_recorded() -> None:
+    x, counts = am.tensor([0.5, 1.5], requires_grad=True), am.tensor([3, 4])
+    loss = (x * counts + 1).sum()
+    model = draw_graph(loss, names={}).model
+    assert {w.dtype for w in model.wires if w.kind != "input"} == {"float32"}
+    assert {w.value.state for w in model.wires} == {"value"}
+
+
 def test_a_replay_that_disagrees_with_the_record_is_not_believed() -> None:
     x = am.tensor([1.0, 2.0], requires_grad=True)
     data = am.tensor([3.0, 4.0])
@@ -212,3 +223,36 @@ def test_the_gradient_of_a_trained_module() -> None:
     assert [w.name for w in graph.model.wires if w.kind == "parameter"] == ["0.weight", "0.bias", "2.weight", "2.bias"]
     assert all(w.grad.state == "value" for w in graph.model.wires if w.kind != "input")
     assert {op.scope for op in graph.model.ops} >= {"0", "1", "2"}
+
+
+def test_of_a_very_long_graph_only_the_end_is_read_and_nothing_is_made_up() -> None:
+    y = x = am.tensor([0.5, -0.5], requires_grad=True)
+    for _ in range(1_200):
+        y = (y + x) * 1.0
+    loss = y.sum()
+    with trace_backward() as trace:
+        loss.backward()
+    model = draw_graph(loss, names={"x": x}, trace=trace, max_ops=20).model
+    assert model.wires[0].name == "x" and model.wires[0].hidden_uses > 1_000
+    np.testing.assert_array_equal(shown(model.wires[0].grad), x.grad.numpy())
+    assert model.wires[0].grad.note == ""
+
+
+@pytest.mark.parametrize("name", sorted(name for name in OPERATION_SAMPLES if any(PRIMITIVES[name].rules)))
+def test_every_operation_is_computed_again_as_it_was(name: str) -> None:
+    """Value and gradients of each primitive, with the options of its samples, from what the graph remembers."""
+    for given in OPERATION_SAMPLES[name].samples:
+        sample = given if isinstance(given, Sample) else Sample(*(given if isinstance(given, tuple) else (given,)))
+        inputs = [
+            am.tensor(x, requires_grad=True) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
+            for x in sample.inputs
+        ]
+        out = OPERATIONS[name](*inputs, **sample.options)
+        after = out * 1.0  # so that the operation's own output is not at hand
+        del out
+        with trace_backward() as trace:
+            after.backward(am.ones_like(after))
+        graph = draw_graph(after, names={})
+        assert golden_dict(graph) == golden_dict(draw_graph(after, names={}, trace=trace))
+        assert {w.value.state for w in graph.model.wires} == {"value"}
+        assert all(w.grad.state == "value" for w in graph.model.wires if w.kind != "input")

@@ -15,7 +15,6 @@ import autograd_mini as am
 from autograd_mini.draw import draw_graph
 from autograd_mini.draw.model import option_text, read
 
-
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -96,7 +95,7 @@ def test_nothing_is_cropped_silently() -> None:
 
 
 def test_a_cropped_graph_shows_the_same_gradients() -> None:
-    y = x = am.tensor([0.5, -1.0], requires_grad=True)
+    y = am.tensor([0.5, -1.0], requires_grad=True)
     for i in range(20):
         y = (y * (1.0 + i / 50)).tanh()
     y.sum().backward(retain_graph=True)
@@ -109,7 +108,7 @@ def test_a_picture_keeps_no_tensor_and_no_array_alive() -> None:
     loss, names = layer()
     loss.backward()
     graph = draw_graph(loss, names=names)
-    graph.view, graph.dot
+    assert graph.view.boxes and graph.dot
     gone = [weakref.ref(t) for t in names.values()] + [weakref.ref(t._array) for t in names.values() if t.ndim]
     gone += [weakref.ref(t.grad._array) for t in (names["W"], names["b"])]
     del loss, names

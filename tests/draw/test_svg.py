@@ -47,8 +47,8 @@ def test_no_two_boxes_or_labels_overlap_and_links_run_to_the_right(make, backwar
         assert not overlap(a, b), (a.box, b.box)
     for _, route in placed.routes:
         assert all(a.x + a.width < b.x for a, b in itertools.pairwise(route))
-    assert all(0 <= p.x and p.x + p.width <= placed.width + 1e-6 for p in placed.places)
-    assert all(-1e-6 <= p.y - p.above and p.y + p.below <= placed.height + 1e-6 for p in placed.places)
+    assert all(p.x >= 0 and p.x + p.width <= placed.width + 1e-6 for p in placed.places)
+    assert all(p.y - p.above >= -1e-6 and p.y + p.below <= placed.height + 1e-6 for p in placed.places)
 
 
 @pytest.mark.parametrize("make", [*SAMPLES.values(), wide])
@@ -63,6 +63,9 @@ def test_it_is_well_formed_and_shows_every_text(make) -> None:
         for row in box.rows:
             if isinstance(row, list):
                 assert "".join(run.text for run in row) in texts
+    for link in view.links:
+        if isinstance(link.label, list) and link.label:
+            assert link.label[0].text in texts
     assert not list(root.iter(SVG + "script")) and not list(root.iter(SVG + "a"))
 
 
