@@ -193,7 +193,7 @@ def option_text(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
     if isinstance(value, tuple):
-        return "(" + ", ".join(option_text(v) for v in value) + ")"
+        return "(" + ", ".join(option_text(v) for v in value) + (",)" if len(value) == 1 else ")")
     if isinstance(value, slice):
         ends = [value.start, value.stop] + ([value.step] if value.step is not None else [])
         return ":".join("" if v is None else str(v) for v in ends)
