@@ -21,9 +21,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from .arrays import check_device
 from .dtypes import dtype_of
 from .engine import Array, wrap
-from .tensor import Tensor, check_device
+from .tensor import Tensor
 
 File = str | os.PathLike[str] | IO[bytes]
 TREE = "tree.json"

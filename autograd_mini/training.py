@@ -34,10 +34,10 @@ def accuracy(output: Tensor, target: Tensor) -> float:
     >>> accuracy(am.tensor([[0.1, 0.9], [0.8, 0.2]]), am.tensor([1, 1]))
     0.5
     """
-    predicted = np.argmax(output.detach().numpy(), -1)
+    predicted = output._array.argmax(-1)
     if predicted.shape != target.shape:
         raise ValueError(f"scores of shape {output.shape} need classes of shape {predicted.shape}, not {target.shape}")
-    return float(np.count_nonzero(predicted == target.numpy()) / predicted.size)
+    return float(np.count_nonzero(predicted == target._array) / predicted.size)
 
 
 class History(dict[str, list[float]]):
