@@ -111,7 +111,7 @@ def added(*shapes: tuple[int, ...]) -> list[Sample]:
 
 
 COMPOSED: dict[str, Entry] = {
-    "cholesky": Entry([Sample(definite(3, 3)), Sample(definite(2, 2, 2), True)], None, "cholesky"),
+    "cholesky": Entry([Sample(definite(3, 3)), Sample(definite(2, 2, 2), True)], None, "cholesky", dtypes=(F32,)),
     "dot": Entry([Sample(normal(3), normal(3, seed=1)), Sample(normal(0), normal(0))], np.dot, "dot"),
     "vdot": Entry([Sample(normal(3), normal(3, seed=1))], np.vdot, "vdot"),
     "mv": Entry([Sample(normal(2, 3), normal(3, seed=1))], np.matmul, "mv"),
