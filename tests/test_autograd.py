@@ -222,3 +222,25 @@ def test_anomaly_detection_ends_with_its_block_and_can_be_off() -> None:
         assert am.log(x).item() == -np.inf
         with autograd.detect_anomaly(False):
             assert am.log(x).item() == -np.inf
+
+
+def test_the_same_output_twice_counts_twice() -> None:
+    x = leaf(2.0)
+    y = x * x
+    (g,) = autograd.grad([y, y], x)
+    assert g.item() == 8.0
+    z = x * x
+    autograd.backward([z, z, x])
+    assert x.grad.item() == 9.0
+
+
+def test_recorded_gradients_accumulate_with_their_histories() -> None:
+    """x³ twice: 6 x², of which the derivative is 12 x; then a plain backward on top."""
+    x = leaf(2.0)
+    for _ in range(2):
+        (x**3).backward(create_graph=True)
+    assert x.grad.item() == 24.0
+    assert autograd.grad(x.grad, x, retain_graph=True)[0].item() == 24.0
+    (x * 5).backward()
+    assert x.grad.item() == 29.0
+    x.grad = None

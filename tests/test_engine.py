@@ -799,3 +799,16 @@ def test_mode_is_what_a_node_was_made_in() -> None:
     (g,) = am.autograd.grad(y, x, create_graph=True)
     assert y.grad_fn.mode.order == 0 and g.grad_fn.mode.order == 1
     assert engine.current_mode().order == 0
+
+
+def test_grad_can_be_assigned_with_and_without_requires_grad() -> None:
+    for x in (am.ones(2), am.ones(2, requires_grad=True)):
+        assert x.grad is None
+        x.grad = am.tensor([3.0, 4.0])
+        assert x.grad.tolist() == [3, 4]
+    x.requires_grad_(False)
+    assert x.grad.tolist() == [3, 4]
+    x.requires_grad_()
+    assert x.grad.tolist() == [3, 4]
+    x.grad = None
+    assert x.grad is None
