@@ -392,6 +392,8 @@ def solve(A: Array, B: Array, *, left: bool = True) -> Array:
     tensor([1.0000, 0.5000])
     """
     if B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]):
+        if not left:
+            raise RuntimeError(f"linalg.solve: left=False needs a matrix B, but A is {A.shape} and B {B.shape}")
         return solve_matrix(A, B[..., None])[..., 0]
     return solve_matrix(A, B) if left else swapaxes(solve_matrix(swapaxes(A, -1, -2), swapaxes(B, -1, -2)), -1, -2)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..engine import Array
 from ..primitive import NUMPY, ShapeError, call, composition, primitive
-from .elementwise import where
+from .elementwise import clone, where
 from .index import along, argwhere, dimension, getitem, index_select, put, setitem
 
 _dimension = dimension  # where an argument has this name, by PyTorch's will
@@ -62,7 +62,7 @@ def cat_arrays(*xs: Array, axis: int = 0) -> Array:
     return np.concatenate(xs, axis=axis)
 
 
-def _all_axes(dims: Any, ndim: int) -> tuple[int, ...]:
+def _all_axes(dims: Any, ndim: int) -> Shape:
     return tuple(range(ndim)) if dims is None else _flat((dims,))
 
 
@@ -111,9 +111,9 @@ def _flat(args: tuple[Any, ...]) -> Shape:
 
 
 @composition()
-def reshape(x: Array, *shape: Any) -> Array:
+def reshape(x: Array, *sizes: Any, shape: Any = ()) -> Array:
     """The same elements in another shape: x.reshape(2, -1) or x.reshape((2, -1)). A view where that is possible."""
-    return reshape_to(x, shape=_flat(shape))
+    return reshape_to(x, shape=_flat(sizes or (shape,)))
 
 
 @composition()
@@ -214,9 +214,9 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 @composition()
-def permute(x: Array, *dims: Any) -> Array:
+def permute(x: Array, *order: Any, dims: Any = ()) -> Array:
     """The axes in another order: x.permute(2, 0, 1)."""
-    return permute_axes(x, dims=_flat(dims))
+    return permute_axes(x, dims=_flat(order or (dims,)))
 
 
 @composition(numpy=np.transpose, name="numpy_transpose", public=False)
@@ -264,9 +264,9 @@ def movedim(x: Array, source: Any, destination: Any) -> Array:
 
 
 @composition()
-def flip(x: Array, *dims: Any) -> Array:
+def flip(x: Array, *axes: Any, dims: Any = None) -> Array:
     """The elements in reverse order along the axes (none named: along all)."""
-    return flip_axes(x, dims=tuple(range(x.ndim)) if dims in ((), (None,)) else _flat(dims))
+    return flip_axes(x, dims=_all_axes(_flat(axes) if axes else dims, x.ndim))
 
 
 @composition()
@@ -341,13 +341,13 @@ def repeat(x: Array, *sizes: Any) -> Array:
     shape = (1,) * (len(times) - x.ndim) + tuple(x.shape)
     apart = reshape_to(x, shape=[k for n in shape for k in (1, n)])
     copies = broadcast_to(apart, shape=[k for r, n in zip(times, shape, strict=True) for k in (r, n)])
-    return reshape_to(copies, shape=[r * n for r, n in zip(times, shape, strict=True)])
+    return reshape_to(clone(copies), shape=[r * n for r, n in zip(times, shape, strict=True)])
 
 
-@composition(numpy=np.tile)
-def tile(x: Array, *dims: Any) -> Array:
+@composition()
+def tile(x: Array, *repeats: Any, dims: Any = ()) -> Array:
     """`repeat`, where axes in front may be left out."""
-    times = _flat(dims)
+    times = _flat(repeats or (dims,))
     return repeat(x, (1,) * (x.ndim - len(times)) + times)
 
 
@@ -620,6 +620,7 @@ numpy_as(np.fliplr, fliplr, m="x")
 numpy_as(np.flipud, flipud, m="x")
 numpy_as(np.roll, roll, a="x", shift="shifts", axis="dims")
 numpy_as(np.rot90, rot90, m="x", axes="dims")
+numpy_as(np.tile, tile, A="x", reps="dims")
 numpy_as(np.repeat, repeat_interleave, a="x", axis="dim")
 numpy_as(np.concatenate, cat, arrays="tensors", axis="dim")
 numpy_as(np.stack, stack, arrays="tensors", axis="dim")
