@@ -280,6 +280,12 @@ def relu(x: Array) -> Array:
     return np.maximum(x, 0)
 
 
+@primitive(x=lambda g, x, negative_slope: g * (x > 0) + (negative_slope * g) * ~(x > 0))
+def leaky_relu(x: Array, *, negative_slope: float = 0.01) -> Array:
+    """x, or negative_slope * x where x is not positive; the derivative at 0 is the slope."""
+    return np.maximum(x, 0) + negative_slope * np.minimum(x, 0)
+
+
 def _softplus_backward(g: Array, x: Array, beta: float, threshold: float) -> Array:
     return g * np.where(x * beta > threshold, 1.0, call(sigmoid, x * beta))
 
@@ -302,7 +308,7 @@ def scaled_elu(x: Array, *, alpha: float, scale: float = 1.0, input_scale: float
     return scale * (np.maximum(x, 0.0) + alpha * np.expm1(np.minimum(x, 0.0) * input_scale))
 
 
-@primitive(x=lambda g, x, min_val, max_val: g * ((x > min_val) & (x < max_val)))
+@primitive(x=lambda g, x, min_val, max_val: g * ~((x <= min_val) | (x >= max_val)))
 def hardtanh(x: Array, *, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """x limited to [min_val, max_val]; unlike that of `clamp`, the gradient at the bounds is 0, as in PyTorch."""
     return np.clip(x, min_val, max_val)
@@ -333,12 +339,6 @@ def celu(x: Array, alpha: float = 1.0) -> Array:
 
 
 @composition()
-def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
-    """x, or negative_slope * x where x is not positive."""
-    return relu(x) + mul(clamp_max(x, 0), negative_slope)  # at 0 the slope is the negative one, as in PyTorch
-
-
-@composition()
 def prelu(x: Array, weight: Array) -> Array:
     """`leaky_relu` with a slope that is learned: a weight of shape (1,) or (C,), for x of shape (N, C, ...)."""
     channels = x.shape[1] if x.ndim > 1 else 1
@@ -349,7 +349,7 @@ def prelu(x: Array, weight: Array) -> Array:
         )
     if weight.ndim:
         weight = weight.reshape((-1,) + (1,) * (x.ndim - 2) if x.ndim > 1 else (1,) * x.ndim)
-    return relu(x) + mul(clamp_max(x, 0), weight)
+    return add(relu(x), mul(clamp_max(x, 0), weight))  # at 0 the derivative is the slope, as in PyTorch
 
 
 @composition()

@@ -163,6 +163,11 @@ SAMPLES: dict[str, Entry] = {
     "erf": Entry(unary(), np.vectorize(math.erf, otypes=[F64]), "erf"),
     "erfc": Entry(unary(), np.vectorize(math.erfc, otypes=[F64]), "erfc"),
     "erfinv": Entry(unary(inside), None, "erfinv"),
+    "leaky_relu": Entry(
+        [*unary(), Sample(normal(5), negative_slope=0.2)],
+        lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x),
+        functional("leaky_relu"),
+    ),
     "softplus": Entry(
         [*unary(), Sample(normal(6), beta=2.0), Sample(normal(6) * 10, beta=3.0, threshold=5.0)],
         lambda x, beta=1.0, threshold=20.0: np.where(x * beta > threshold, x, np.log(1 + np.exp(beta * x)) / beta),

@@ -1,0 +1,460 @@
+"""Conventions at kinks, stability far out, accuracy of erf, other names, NumPy's protocol, in-place forms, errors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd_mini as am
+from autograd_mini.primitive import NUMPY, OPERATIONS
+from autograd_mini.rules import elementwise, special
+from autograd_mini.testing import gradcheck, gradgradcheck
+
+F16, F32, F64 = np.float16, np.float32, np.float64
+NAN, INF = math.nan, math.inf
+
+
+def variable(values: Any, dtype: Any = F64) -> am.Tensor:
+    return am.tensor(np.array(values, dtype)).requires_grad_()
+
+
+def slopes(name: str, *inputs: Any, dtype: Any = F64, **options: Any) -> list[list[float]]:
+    """The gradients of the sum of an operation with respect to each of its inputs."""
+    xs = [variable(x, dtype) for x in inputs]
+    return [g.tolist() for g in am.autograd.grad(getattr(am, name)(*xs, **options).sum(), xs)]
+
+
+@pytest.fixture
+def torch() -> Any:
+    return pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
+
+
+# --------------------------------------------------------------------------------------------------- kinks
+
+KINKS: dict[str, tuple[list[float], list[float]]] = {  # where, and the derivative there
+    "abs": ([0.0], [0.0]),
+    "relu": ([0.0, NAN], [0.0, 1.0]),
+    "relu6": ([0.0, 6.0, NAN], [0.0, 0.0, 1.0]),
+    "hardtanh": ([-1.0, 1.0], [0.0, 0.0]),
+    "hardsigmoid": ([-3.0, 3.0], [0.0, 0.0]),
+    "hardswish": ([-3.0, 3.0], [0.0, 1.0]),
+    "elu": ([0.0], [1.0]),
+    "selu": ([0.0], [1.0507009873554805 * 1.6732632423543772]),
+    "celu": ([0.0], [1.0]),
+    "leaky_relu": ([0.0], [0.01]),
+    "sign": ([0.0, 1.0], [0.0, 0.0]),
+    "floor": ([1.0, 1.5], [0.0, 0.0]),
+    "round": ([0.5, 1.0], [0.0, 0.0]),
+    "frac": ([1.0], [1.0]),
+    "softsign": ([0.0], [1.0]),
+    "nan_to_num": ([1.0, NAN, INF, -INF], [1.0, 0.0, 0.0, 0.0]),
+}
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_derivative_at_a_kink(name: str) -> None:
+    where, expected = KINKS[name]
+    assert slopes(name, where)[0] == expected
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_derivative_at_a_kink_is_that_of_pytorch(name: str, torch: Any) -> None:
+    where, expected = KINKS[name]
+    x = torch.tensor(where, dtype=torch.float64, requires_grad=True)
+    function = getattr(torch, name, None) or getattr(torch.nn.functional, name)
+    function(x).sum().backward()
+    tolerance = {"rtol": 1e-6} if name == "hardsigmoid" else {"rtol": 1e-15}
+    np.testing.assert_allclose(x.grad.numpy(), expected, **tolerance)
+
+
+PAIRS = [1.0, 2.0, 1.0, NAN, 0.0], [1.0, 1.0, 2.0, 1.0, -0.0]
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin", "hypot", "atan2", "fmod", "remainder"])
+def test_ties_are_those_of_pytorch(name: str, torch: Any) -> None:
+    x, y = PAIRS if name not in ("hypot", "atan2", "fmod", "remainder") else ([5.5, -3.0, 0.0], [2.0, 1.0, 3.0])
+    theirs = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (x, y)]
+    out = getattr(torch, name)(*theirs)
+    ours = getattr(am, name)(variable(x), variable(y))
+    np.testing.assert_array_equal(ours.detach().numpy(), out.detach().numpy())
+    out.sum().backward()
+    for mine, other in zip(slopes(name, x, y), theirs, strict=True):
+        np.testing.assert_allclose(mine, other.grad.numpy(), rtol=1e-15)
+
+
+def test_clamp_with_tensors_gives_the_whole_gradient_to_x_at_a_bound() -> None:
+    x, low, high = slopes("clamp", [1.0, 2.0, 3.0, 4.0, 3.0], [2.0, 2.0, 2.0, 5.0, 5.0], [3.0, 3.0, 3.0, 3.0, 6.0])
+    assert x == [0, 1, 1, 0, 0]
+    assert low == [1, 0, 0, 0, 1]  # where the bounds are in the wrong order the upper one wins
+    assert high == [0, 0, 0, 1, 0]
+
+
+def test_nothing_is_not_a_number_at_the_origin() -> None:
+    assert slopes("hypot", [0.0], [0.0]) == [[0.0], [0.0]]  # NaN in PyTorch
+    assert slopes("atan2", [0.0], [0.0]) == [[0.0], [0.0]]
+    assert slopes("logaddexp", [-INF, -INF], [-INF, 0.0]) == [[0.0, 0.0], [0.0, 1.0]]  # as of logsumexp
+
+
+def test_the_quotient_behind_a_remainder_is_exact() -> None:
+    """1 is 9 times 0.1 and a rest, though 1 / 0.1 rounds to 10."""
+    assert slopes("fmod", [1.0], [0.1])[1] == [-9.0]
+    assert slopes("remainder", [-1.0], [0.1])[1] == [10.0]
+
+
+def test_no_gradient_is_zero_not_nan_for_an_infinite_one() -> None:
+    x = variable([1.5])
+    x.floor().backward(am.tensor([INF], dtype=am.float64))
+    assert x.grad.tolist() == [0.0]
+
+
+# ------------------------------------------------------------------------------------------------- far out
+
+FAR = [-1e4, -50.0, -1.0, 0.0, 1.0, 50.0, 1e4]
+STABLE = [
+    "sigmoid",
+    "logsigmoid",
+    "softplus",
+    "gelu",
+    "silu",
+    "elu",
+    "selu",
+    "celu",
+    "leaky_relu",
+    "relu",
+    "relu6",
+    "hardtanh",
+    "hardswish",
+    "hardsigmoid",
+    "mish",
+    "softsign",
+    "tanhshrink",
+    "tanh",
+    "atan",
+    "asinh",
+    "erf",
+    "erfc",
+]
+
+
+@pytest.mark.parametrize("dtype", [F64, F32, F16])
+@pytest.mark.parametrize("name", STABLE)
+def test_stable_far_out(name: str, dtype: Any, torch: Any) -> None:
+    """Values and gradients are PyTorch's in float64, and NumPy warns of nothing."""
+    x = variable(FAR, dtype)
+    out = getattr(am, name)(x)
+    (gradient,) = am.autograd.grad(out.sum(), [x], create_graph=True)
+    assert out.dtype == gradient.dtype == dtype
+    if gradient.requires_grad:  # not of pieces of straight lines
+        assert am.autograd.grad(gradient.sum(), [x])[0].isfinite().all()
+    theirs = torch.tensor(np.array(FAR, dtype), requires_grad=True)
+    wide = theirs.double()
+    right = (getattr(torch, name, None) or getattr(torch.nn.functional, name))(wide)
+    right.sum().backward()
+    tolerance = 4 * float(np.finfo(dtype).eps)
+    rounding = 1e-7 if name == "hardsigmoid" else 0.0  # PyTorch's gradient is 1/6 in float32
+    for one, other in ((out, right), (gradient, theirs.grad)):
+        expected = other.detach().numpy().astype(F64)
+        np.testing.assert_allclose(one.detach().numpy(), expected, rtol=tolerance + rounding, atol=tolerance)
+
+
+def test_gelu_tanh_far_out_in_half_precision() -> None:
+    x = variable(FAR, F16)
+    out = am.gelu(x, approximate="tanh")
+    out.sum().backward()
+    np.testing.assert_allclose(out.tolist(), [0.0, 0.0, -0.1588, 0.0, 0.8413, 50.0, 1e4], rtol=2e-3, atol=1e-3)
+    np.testing.assert_allclose(x.grad.tolist(), [0.0, 0.0, -0.083, 0.5, 1.083, 1.0, 1.0], rtol=2e-3, atol=1e-3)
+
+
+# ------------------------------------------------------------------------------------------------------ erf
+
+REAL_LINE = np.concatenate(
+    [
+        np.linspace(-30, 30, 4001),
+        10.0 ** np.linspace(-300, 300, 1201),
+        np.nextafter([0.46875, 0.46875, 4.0, 4.0], [0.0, 1.0, 0.0, 9.0]),
+        [0.46875, 4.0, -0.46875, -4.0],
+    ]
+)
+
+
+def test_erf_is_accurate_over_the_real_line() -> None:
+    expected = np.array([math.erf(x) for x in REAL_LINE])
+    np.testing.assert_allclose(special.erf(REAL_LINE), expected, rtol=1e-15, atol=0)
+
+
+def test_erfc_is_accurate_also_where_it_is_tiny() -> None:
+    expected = np.array([math.erfc(x) for x in REAL_LINE])
+    usable = expected > 1e-300
+    assert expected[usable].min() < 1e-250
+    np.testing.assert_allclose(special.erfc(REAL_LINE)[usable], expected[usable], rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [F16, F32, F64])
+def test_erf_of_special_values_and_dtypes(dtype: Any) -> None:
+    out = am.erf(am.tensor(np.array([0.0, -0.0, INF, -INF, NAN, 0.3], dtype)))
+    assert out.dtype == dtype
+    np.testing.assert_array_equal(out.numpy()[:5], [0.0, -0.0, 1.0, -1.0, NAN])
+    assert math.copysign(1, out[1]) == -1
+    assert abs(float(out[5]) - math.erf(float(dtype(0.3)))) <= np.finfo(dtype).eps
+    assert am.erf(am.tensor([1, 2])).dtype == am.float32
+    assert am.erfc(am.tensor([], dtype=dtype)).shape == (0,)
+
+
+@given(st.floats(0, 5.5) | st.floats(0, 1e-3))
+def test_erfinv_undoes_erfc_and_erf(x: float) -> None:
+    """Only as far as the rounding of erf(x) to a float lets x be found again."""
+    y = math.erf(x)
+    found = float(special.erfinv(np.array(y)))
+    slope = 2 / math.sqrt(math.pi) * math.exp(-x * x)
+    if y == 1:
+        assert found == INF
+    else:
+        assert abs(found - x) <= 4 * np.finfo(F64).eps * (x + y / slope)
+
+
+def test_erfinv_outside_of_its_domain() -> None:
+    np.testing.assert_array_equal(special.erfinv(np.array([1.0, -1.0, 1.5, NAN])), [INF, -INF, NAN, NAN])
+
+
+# -------------------------------------------------------------------------------------------------- options
+
+
+def test_add_and_sub_with_alpha() -> None:
+    x, y = am.tensor([1.0, 2.0]), am.tensor([10.0, 20.0])
+    assert x.add(y, alpha=2).tolist() == [21.0, 42.0]
+    assert am.sub(x, y, alpha=0.5).tolist() == [-4.0, -8.0]
+    assert x.clone().add_(y, alpha=2).tolist() == [21.0, 42.0]
+    assert am.subtract(x, 1).tolist() == [0.0, 1.0]
+
+
+def test_div_with_a_rounding_mode(torch: Any) -> None:
+    for mode in (None, "trunc", "floor"):
+        for x, y in (
+            ([7, -7, 7, -7], [2, 2, -2, -2]),
+            ([7.5, -7.5, 1.0, -1.0], [2.0, 2.0, 0.1, 0.1]),
+            ([2**62 + 1, -(2**62) - 1], [1, 2]),
+        ):
+            out = am.div(am.tensor(x), am.tensor(y), rounding_mode=mode)
+            right = torch.div(torch.tensor(x), torch.tensor(y), rounding_mode=mode)
+            assert out.tolist() == right.tolist()
+            assert str(right.dtype) == f"torch.{out.dtype}"
+    assert am.tensor([7.0]).div_(2.0, rounding_mode="floor").tolist() == [3.0]
+    with pytest.raises(RuntimeError, match="rounding_mode"):
+        am.div(am.tensor([1.0]), 2, rounding_mode="ceil")
+
+
+def test_round_to_decimals() -> None:
+    assert am.round(am.tensor([0.5, 1.5, -0.5, 2.6])).tolist() == [0.0, 2.0, -0.0, 3.0]
+    assert am.tensor([1.234, -1.235], dtype=am.float64).round(decimals=2).tolist() == [1.23, -1.24]
+    assert am.round(am.tensor([1234.0]), decimals=-2).tolist() == [1200.0]
+    assert np.round(am.tensor([1.26]), 1).tolist() == pytest.approx([1.3])
+
+
+def test_softplus_above_its_threshold_is_the_identity() -> None:
+    x = variable([21.0, 5.0])
+    assert am.softplus(x)[0] == 21.0
+    assert am.softplus(x, beta=2.0, threshold=8.0)[1] == 5.0
+    assert am.softplus(x, 2.0, 8.0)[1] == 5.0
+    assert am.softplus(x)[1].item() == pytest.approx(math.log1p(math.exp(5.0)), rel=1e-15)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.sampled_from([0.0, 0.3, 0.7, 1.0]))
+def test_lerp_is_exact_at_its_ends(start: float, end: float, weight: float) -> None:
+    x, y = am.tensor([start], dtype=am.float64), am.tensor([end], dtype=am.float64)
+    for w in (weight, am.tensor([weight], dtype=am.float64)):
+        out = am.lerp(x, y, w).item()
+        if weight in (0.0, 1.0):
+            assert out == (end if weight else start)
+        assert am.lerp(x, x, w).item() == start
+        assert out == pytest.approx(start * (1 - weight) + end * weight, rel=1e-12, abs=1e-8)
+
+
+def test_prelu_has_a_slope_per_channel() -> None:
+    x = am.tensor(np.full((2, 3, 2), -1.0))
+    assert am.prelu(x, am.tensor([1.0, 2.0, 3.0]))[0, :, 0].tolist() == [-1.0, -2.0, -3.0]
+    assert am.prelu(x, am.tensor(0.5)).unique().tolist() == [-0.5]
+    assert am.prelu(am.tensor([-4.0, 4.0]), am.tensor([0.25])).tolist() == [-1.0, 4.0]
+    assert am.prelu(am.tensor(-4.0), am.tensor([0.25])).tolist() == -1.0
+    with pytest.raises(RuntimeError, match="3 elements"):
+        am.prelu(x, am.tensor([1.0, 2.0]))
+
+
+def test_masked_fill() -> None:
+    x, mask = variable([1.0, 2.0, 3.0]), am.tensor([True, False, True])
+    out = x.masked_fill(mask, -INF)
+    assert out.tolist() == [-INF, 2.0, -INF]
+    out[1].backward()
+    assert x.grad.tolist() == [0.0, 1.0, 0.0]
+    assert am.tensor([1, 2, 3]).masked_fill(mask, 7).tolist() == [7, 2, 7]
+    assert am.zeros(3, dtype=am.float16).masked_fill(mask, am.tensor(1.5)).dtype == am.float16
+    for bad, value in ((am.tensor([1, 0, 1]), 0.0), (mask, am.tensor([1.0]))):
+        with pytest.raises(RuntimeError, match="masked_fill"):
+            x.masked_fill(bad, value)
+    with pytest.raises(RuntimeError, match="without loss"):
+        am.tensor([1, 2, 3]).masked_fill(mask, 0.5)
+
+
+def test_gelu_refuses_unknown_approximations() -> None:
+    with pytest.raises(RuntimeError, match="approximate"):
+        am.gelu(am.tensor([1.0]), approximate="sigmoid")
+
+
+def test_nan_to_num_replaces_by_what_it_is_told() -> None:
+    x = am.tensor([NAN, INF, -INF, 1.0])
+    assert am.nan_to_num(x, nan=9.0, posinf=7.0, neginf=-7.0).tolist() == [9.0, 7.0, -7.0, 1.0]
+    assert am.nan_to_num(x).tolist() == [0.0, np.finfo(F32).max, np.finfo(F32).min, 1.0]
+    assert np.nan_to_num(x, nan=5.0).tolist()[0] == 5.0
+
+
+def test_isclose_counts_infinities_as_close() -> None:
+    x, y = am.tensor([INF, INF, NAN, 1.0, 1.0]), am.tensor([INF, -INF, NAN, 1.0 + 1e-6, 1.1])
+    assert am.isclose(x, y).tolist() == [True, False, False, True, False]
+    assert am.isclose(x, y, rtol=0.2, equal_nan=True).tolist() == [True, False, True, True, True]
+
+
+# ----------------------------------------------------------------------- names, NumPy's protocol, in place
+
+ALIASES = {
+    "absolute": "abs",
+    "negative": "neg",
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "div",
+    "true_divide": "div",
+    "fix": "trunc",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
+    "not_equal": "ne",
+}
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_other_names(alias: str, torch: Any) -> None:
+    assert hasattr(torch, alias) and hasattr(am.Tensor, alias)
+    inputs = [[1.5, 1.25], [0.25, 0.75]] if alias == "arccosh" else [[0.5, 0.25], [0.25, 0.75]]
+    function, name = getattr(torch, alias), getattr(torch, ALIASES[alias])
+    for n in (1, 2):
+        try:
+            right = function(*map(torch.tensor, inputs[:n]))
+        except TypeError:
+            continue
+        assert name(*map(torch.tensor, inputs[:n])).tolist() == right.tolist()
+        out = getattr(am, alias)(*map(am.tensor, inputs[:n]))
+        np.testing.assert_allclose(out.tolist(), right.tolist(), rtol=1e-6)
+
+
+UFUNCS = [f for f in NUMPY if isinstance(f, np.ufunc) and NUMPY[f] in vars(elementwise).values()]
+
+
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda f: f.__name__)
+def test_ufuncs_of_tensors_are_ours(ufunc: np.ufunc) -> None:
+    integral = ufunc.__name__.startswith(("bitwise", "left", "right", "invert"))
+    arrays = [
+        np.array([1, 3]) if integral else np.array([1.25, 1.5]),
+        np.array([2, 1]) if integral else np.array([1.5, 3]),
+    ]
+    arrays = [a - 1 if ufunc in (np.arcsin, np.arccos, np.arctanh) else a for a in arrays[: ufunc.nin]]
+    out = ufunc(*map(am.tensor, arrays))
+    assert isinstance(out, am.Tensor)
+    np.testing.assert_allclose(out.numpy(), ufunc(*arrays), rtol=1e-15)
+
+
+IN_PLACE = [
+    "abs",
+    "sign",
+    "square",
+    "reciprocal",
+    "sin",
+    "erf",
+    "sigmoid",
+    "silu",
+    "elu",
+    "leaky_relu",
+    "relu6",
+    "clamp_min",
+    "floor",
+    "nan_to_num",
+]
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_in_place(name: str) -> None:
+    values = np.array([-1.5, 0.5, 2.0])
+    args = (0.7,) if name == "clamp_min" else ()
+    x = am.tensor(values)
+    memory = x.numpy()
+    assert getattr(x, name + "_")(*args) is x
+    np.testing.assert_array_equal(memory, getattr(am, name)(am.tensor(values), *args).numpy())
+    leaf = variable(values)
+    changed = leaf * 1.0
+    getattr(changed, name + "_")(*args)
+    changed.sum().backward()
+    other = variable(values)
+    getattr(am, name)(other, *args).sum().backward()
+    np.testing.assert_array_equal(leaf.grad.numpy(), other.grad.numpy())
+
+
+def test_every_public_operation_says_what_it_does() -> None:
+    for name, function in OPERATIONS.items():
+        assert function.__doc__ or hasattr(function, "primitive"), name
+
+
+# --------------------------------------------------------------------------------------------------- dtypes
+
+DTYPES = ["uint8", "int32", "int64", "float16", "float32", "float64"]
+TYPED = [
+    "abs",
+    "sign",
+    "square",
+    "reciprocal",
+    "rsqrt",
+    "exp2",
+    "log10",
+    "sin",
+    "atan",
+    "erf",
+    "sigmoid",
+    "floor",
+    "ceil",
+    "round",
+    "trunc",
+    "deg2rad",
+    "nan_to_num",
+    "relu",
+    "isnan",
+    "isfinite",
+    "logical_not",
+    "positive",
+    "neg",
+]
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_dtypes_are_those_of_pytorch(name: str, torch: Any) -> None:
+    for dtype in DTYPES:
+        out = getattr(am, name)(am.ones(2, dtype=getattr(am, dtype)))
+        right = getattr(torch, name)(torch.ones(2, dtype=getattr(torch, dtype)))
+        assert str(right.dtype) == f"torch.{out.dtype}", dtype
+        np.testing.assert_allclose(out.tolist(), right.tolist(), rtol=2e-3)
+
+
+def test_a_composition_is_as_differentiable_as_a_primitive() -> None:
+    x = variable([0.3, -0.7, 1.9])
+    for name in ("gelu", "silu", "mish", "logsigmoid", "rsqrt", "logaddexp2"):
+        args = (x.abs() + 0.1,) if name == "rsqrt" else (x, x * 2) if name == "logaddexp2" else (x,)
+        inputs = [variable(a.tolist()) for a in args]
+        assert gradcheck(getattr(am, name), inputs) and gradgradcheck(getattr(am, name), inputs)
