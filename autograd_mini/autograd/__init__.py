@@ -37,13 +37,14 @@ def backward(
         targets = {_node_of(t) for t in _list(inputs)}
         if not targets:
             raise RuntimeError("'inputs' argument to backward cannot be empty.")
-    for node, gradient in _run(_list(tensors), grad_tensors, retain_graph, create_graph, targets).items():
-        if node.primitive is not None and not isinstance(gradient, TensorCore):
-            gradient = np.array(gradient)  # only what a leaf is given is its own already
-        accumulate(node, gradient)
-        if (extra := extra_of(node)).after and extra.tensor is not None:
-            for hook in tuple(extra.after.values()):
-                hook(extra.tensor())
+    found = _run(_list(tensors), grad_tensors, retain_graph, create_graph, targets)
+    for node, gradient in found.items():
+        with enable_grad():  # the sum of recorded gradients is recorded, too
+            accumulate(node, gradient if node.primitive is None else _copy(gradient))
+        if (extra := extra_of(node)).after and extra.tensor is not None and (leaf := extra.tensor()) is not None:
+            with ModeSwitch(grad=create_graph):
+                for hook in tuple(extra.after.values()):
+                    hook(leaf)
 
 
 @overload
@@ -103,7 +104,7 @@ def grad(
     wanted = _list(inputs)
     nodes = [_node_of(t) for t in wanted]
     if not nodes:
-        raise ValueError("grad requires non-empty inputs.")
+        raise RuntimeError("grad requires non-empty inputs.")
     found = _run(_list(outputs), grad_outputs, retain_graph, create_graph, set(nodes))
     if not allow_unused and not materialize_grads and (missing := [i for i, n in enumerate(nodes) if n not in found]):
         raise RuntimeError(
@@ -115,11 +116,17 @@ def grad(
         gradient: Any = found.get(node)
         if gradient is None and materialize_grads:
             gradient = wrap(np.zeros_like(tensor._array))
-        elif gradient is not None and not isinstance(gradient, TensorCore):
+        elif gradient is not None:
             own = node.primitive is None and node not in nodes[:i]  # what a leaf is given is its own already
-            gradient = wrap(gradient if own else np.array(gradient))
+            gradient = gradient if own else _copy(gradient)
+            gradient = gradient if isinstance(gradient, TensorCore) else wrap(gradient)
         gradients.append(gradient)
     return tuple(gradients)
+
+
+def _copy(gradient: Array) -> Array:
+    recorded = isinstance(gradient, TensorCore)
+    return wrap(np.array(gradient._array), gradient._node) if recorded else np.array(gradient)
 
 
 def _list(tensors: Tensors) -> list[Tensor]:

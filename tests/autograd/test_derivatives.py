@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import func
+from autograd_mini.testing import tensors
 
 torch = pytest.importorskip("torch")
 Pair = namedtuple("Pair", "a b")
@@ -364,10 +365,10 @@ def test_errors_of_func(call: Any, message: str | None) -> None:
 def test_products_agree_with_the_jacobian(data: Any) -> None:
     """v^T J and J v of a random function are products with the Jacobian; rows and columns give the same one."""
     n, m = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
-    numbers = st.floats(-2, 2, allow_subnormal=False)
-    draw = lambda *shape: am.tensor(  # noqa: E731
-        np.array(data.draw(st.lists(numbers, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))).reshape(shape)
-    )
+
+    def draw(*shape: int) -> Any:
+        return data.draw(tensors(shape, elements=st.floats(-2, 2, allow_subnormal=False)))
+
     a, x, v, u = draw(m, n), draw(n), draw(n), draw(m)
     steps = data.draw(st.lists(st.sampled_from(["tanh", "sigmoid", "square", "exp"]), max_size=3))
 

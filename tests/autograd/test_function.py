@@ -391,7 +391,7 @@ def test_a_second_backward_needs_what_was_saved() -> None:
         class Reverse(lib.autograd.Function):  # saves nothing, so nothing is missing the second time
             @staticmethod
             def forward(ctx, x):
-                return x.view_as(x) if lib is torch else x
+                return x * 1
 
             @staticmethod
             def backward(ctx, g):
