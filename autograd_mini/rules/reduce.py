@@ -528,15 +528,6 @@ def norm(x: Array, p: float | str = "fro", dim: Axis = None, keepdim: bool = Fal
     return vector_norm(x, 2 if isinstance(p, str) else p, dim, keepdim)
 
 
-@composition(numpy=np.linalg.norm, public=False)
-def numpy_norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
-    """np.linalg.norm, where it is the norm of vectors."""
-    axes = x.ndim if axis is None else len(reduced_axes(x.ndim, axis))
-    if ord not in (None, "fro") and axes != 1:
-        raise NotImplementedError(f"np.linalg.norm: ord={ord!r} is a norm of matrices: give one axis, or detach()")
-    return vector_norm(x, 2 if ord in (None, "fro") else ord, axis, keepdims)
-
-
 @composition(numpy=np.nansum)
 @either_name
 def nansum(x: Array, dim: Axis = None, keepdim: bool = False) -> Array:

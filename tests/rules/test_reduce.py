@@ -1,0 +1,380 @@
+"""Conventions of reductions: zeros, ties, NaN, empty axes, half precision; return types, NumPy's signatures, errors."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import autograd_mini as am
+from autograd_mini.testing import gradcheck, gradgradcheck
+
+F16, F32, F64 = np.float16, np.float32, np.float64
+NAN, INF = math.nan, math.inf
+
+
+def variable(values: Any, dtype: Any = F64) -> am.Tensor:
+    return am.tensor(np.array(values, dtype)).requires_grad_()
+
+
+def slope(out: am.Tensor, x: am.Tensor) -> Any:
+    """The gradient of the sum of `out`."""
+    (gradient,) = am.autograd.grad(out.sum(), [x])
+    return gradient.tolist()
+
+
+@pytest.fixture
+def torch() -> Any:
+    return pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
+
+
+# ------------------------------------------------------------------------------- products: exact at zeros
+
+SMALL = hnp.arrays(F64, st.integers(1, 6), elements=st.sampled_from([0.0, 0.0, 1.0, -2.0, 0.5, 3.0]))
+
+
+def leave_out(x: Any, *gone: int) -> float:
+    return math.prod(v for i, v in enumerate(x) if i not in gone)
+
+
+@given(SMALL)
+def test_prod_is_exact_at_zeros_to_second_order(x: Any) -> None:
+    """Each derivative is the product of the other elements, however many of them are 0."""
+    n = len(x)
+    v = variable(x)
+    (first,) = am.autograd.grad(v.prod(), [v], create_graph=True)
+    np.testing.assert_allclose(first.detach().numpy(), [leave_out(x, i) for i in range(n)], rtol=1e-14)
+    for i in range(n if n > 1 else 0):
+        (second,) = am.autograd.grad(first[i], [v], retain_graph=True)
+        expected = [0.0 if i == j else leave_out(x, i, j) for j in range(n)]
+        np.testing.assert_allclose(second.numpy(), expected, rtol=1e-14)
+
+
+def test_prod_is_exact_at_zeros_to_third_order() -> None:
+    v = variable([0.0, 0.0, 0.0, 5.0])
+    gradient = v.prod()
+    for i in range(3):
+        (gradient,) = am.autograd.grad(gradient, [v], create_graph=True)
+        gradient = gradient[i]
+    assert gradient.item() == 5.0
+
+
+@given(SMALL)
+def test_cumprod_is_exact_at_zeros_to_second_order(x: Any) -> None:
+    n = len(x)
+    weights = np.arange(1.0, n + 1)
+    v = variable(x)
+    (first,) = am.autograd.grad((v.cumprod(0) * am.tensor(weights)).sum(), [v], create_graph=True)
+    expected = [sum(weights[k] * leave_out(x[: k + 1], i) for k in range(i, n)) for i in range(n)]
+    np.testing.assert_allclose(first.detach().numpy(), expected, rtol=1e-14)
+    if n > 1:
+        (second,) = am.autograd.grad(first.sum(), [v])
+        pairs = [
+            sum(weights[k] * leave_out(x[: k + 1], i, j) for i in range(n) if i != j for k in range(max(i, j), n))
+            for j in range(n)
+        ]
+        np.testing.assert_allclose(second.numpy(), pairs, rtol=1e-13, atol=1e-13)
+
+
+# --------------------------------------------------------------------------------------- norms and spread
+
+
+@pytest.mark.parametrize("p", [0.5, 1, 1.5, 2, 2.5, 3, 4, INF, -INF, -1])
+def test_norm_is_safe_at_zero(p: float, torch: Any) -> None:
+    for values in ([0.0, 0.0], [0.0, 2.0, -1.0, 2.0]):
+        x, y = variable(values), torch.tensor(values, dtype=torch.float64, requires_grad=True)
+        out, right = x.norm(p), torch.linalg.vector_norm(y, p)
+        assert out.item() == pytest.approx(right.item(), rel=1e-14)
+        right.backward()
+        np.testing.assert_allclose(slope(out, x), y.grad.numpy(), rtol=1e-14, atol=0)
+        (first,) = am.autograd.grad(x.norm(p), [x], create_graph=True)
+        if first.requires_grad:
+            assert np.isfinite(slope(first, x)).all()
+
+
+def test_norm_of_order_0_counts() -> None:
+    assert am.tensor([0.0, 3.0, -1.0]).norm(0).item() == 2.0
+    assert am.ones(3000, dtype=am.float16).norm(p=0).item() == 3000.0
+
+
+def test_the_second_derivative_of_a_norm_at_a_zero_element() -> None:
+    x = variable([0.0, 3.0, 4.0])
+    assert gradgradcheck(lambda x: x.norm(), x)
+    (first,) = am.autograd.grad(x.norm(), [x], create_graph=True)
+    assert slope(first[0], x) == [0.2, 0.0, 0.0]
+
+
+def test_norms_by_other_names() -> None:
+    x = am.tensor(np.arange(6.0).reshape(2, 3))
+    assert x.norm(dim=1).tolist() == x.norm("fro", 1).tolist() == np.linalg.norm(x, axis=1).tolist()
+    assert x.norm(1, dim=0, keepdim=True).tolist() == [[3.0, 5.0, 7.0]]
+    assert np.linalg.norm(x).item() == pytest.approx(math.sqrt(55))
+    assert np.linalg.norm(x, 1, axis=0).tolist() == [3.0, 5.0, 7.0]
+    assert x.norm(dtype=am.float32).dtype == am.float32
+    with pytest.raises(NotImplementedError, match="singular values"):
+        x.norm("nuc")
+    with pytest.raises(RuntimeError, match="floating point"):
+        am.tensor([1, 2]).norm()
+
+
+def test_std_of_equal_elements_has_gradient_zero() -> None:
+    x = variable([2.0, 2.0, 2.0])
+    assert slope(x.std(), x) == [0.0, 0.0, 0.0]
+    assert slope(x.std(dim=0, correction=0), x) == [0.0, 0.0, 0.0]
+
+
+def test_all_forms_of_var_and_std(torch: Any) -> None:
+    values = np.random.default_rng(0).standard_normal((3, 4))
+    ours, theirs = am.tensor(values), torch.tensor(values)
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((), {}),
+        ((False,), {}),
+        ((), {"unbiased": False}),
+        ((1,), {}),
+        ((1, False), {}),
+        ((1, False, True), {}),
+        ((), {"dim": (0, 1), "correction": 2}),
+        ((), {"axis": 0, "keepdims": True}),
+        ((0,), {"correction": 0.5}),
+    ]
+    for name, (args, options) in itertools.product(("var", "std"), calls):
+        right = getattr(theirs, name)(*args, **options)
+        np.testing.assert_allclose(getattr(ours, name)(*args, **options).numpy(), right.numpy(), rtol=1e-13)
+    np.testing.assert_allclose(np.var(ours, axis=0).numpy(), values.var(0), rtol=1e-13)
+    np.testing.assert_allclose(np.std(ours, axis=0, ddof=1, keepdims=True).numpy(), values.std(0, ddof=1)[None], 1e-13)
+    spread, mean = am.var_mean(ours, 1)
+    assert (spread.tolist(), mean.tolist()) == (ours.var(1).tolist(), ours.mean(1).tolist())
+
+
+def test_nothing_left_to_divide_by(torch: Any) -> None:
+    for values, correction in (([2.0], 1), ([2.0, 3.0], 2), ([2.0, 3.0], 3), ([], 0)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of PyTorch, which says so in words
+            right = torch.var(torch.tensor(values), correction=correction)
+        assert repr(am.tensor(values).var(correction=correction).item()) == repr(right.item())
+    x = variable([2.0])
+    assert np.isnan(slope(x.std(), x)).all()
+
+
+def test_a_large_mean_does_not_spoil_the_variance() -> None:
+    x = np.random.default_rng(0).standard_normal(1000)
+    assert am.tensor((x + 1e4).astype(F32)).var().item() == pytest.approx(x.var(ddof=1), rel=1e-3)
+
+
+# -------------------------------------------------------------------------------------- half precision, dtypes
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "var", "std", "norm", "logsumexp", "nansum", "nanmean"])
+def test_half_precision_is_accumulated_in_single(name: str) -> None:
+    """Also where neither NumPy nor a running total in float16 would do."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.9, 1.1, (3000, 3)).astype(F16)
+    options = {"axis": 0} if name == "logsumexp" else {"dim": 0} if name.startswith("nan") else {"axis": 0}
+    out = getattr(am, name)(am.tensor(x), **options)
+    wide = getattr(am, name)(am.tensor(x.astype(F64)), **options)
+    assert out.dtype == F16
+    np.testing.assert_allclose(out.tolist(), wide.tolist(), rtol=2e-3, atol=1e-6)
+
+
+def test_running_totals_in_half_precision() -> None:
+    ones = am.ones(3000, dtype=am.float16)
+    assert ones.cumsum(0)[-1].item() == 3000.0
+    factor = am.full((3000,), 1.001, dtype=am.float16)
+    assert factor.cumprod(0)[-1].item() == pytest.approx(float(F16(1.001)) ** 3000, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    "name", ["sum", "prod", "nansum", "cumsum", "cumprod", "amax", "argmax", "count_nonzero", "sort"]
+)
+def test_dtypes_are_those_of_pytorch(name: str, torch: Any) -> None:
+    for dtype in ("bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64"):
+        if name == "argmax" and dtype == "bool":
+            continue  # PyTorch refuses these
+        args = (0,) if name in ("cumsum", "cumprod", "sort") else ()
+        out = getattr(am, name)(am.ones(3, dtype=getattr(am, dtype)), *args)
+        right = getattr(torch, name)(torch.ones(3, dtype=getattr(torch, dtype)), *args)
+        for one, other in zip(out, right, strict=True) if name == "sort" else [(out, right)]:
+            assert str(other.dtype) == f"torch.{one.dtype}", dtype
+            assert one.tolist() == other.tolist()
+
+
+def test_logsumexp_of_integers_nothing_and_infinities(torch: Any) -> None:
+    assert am.logsumexp(am.tensor([1, 2]), 0).dtype == am.float32
+    assert am.logsumexp(am.zeros(0), 0).item() == -INF
+    assert am.logsumexp(am.tensor([INF, 1.0]), 0).item() == INF
+    x = variable([-INF, -INF])
+    assert x.logsumexp(0).item() == -INF
+    assert slope(x.logsumexp(0), x) == [0.0, 0.0]  # NaN in PyTorch
+    far = variable([1e4, -1e4, 1e4])
+    assert far.logsumexp(0).item() == pytest.approx(1e4 + math.log(2), rel=1e-15)
+    assert slope(far.logsumexp(0), far) == pytest.approx([0.5, 0.0, 0.5], rel=1e-12)
+
+
+# -------------------------------------------------------------------------------------- extremes and order
+
+
+def test_ties() -> None:
+    x = variable([2.0, 2.0, 1.0])
+    assert slope(x.max(), x) == slope(x.amax(), x) == [0.5, 0.5, 0.0]  # all elements: shared
+    assert slope(x.max(0).values, x) == [1.0, 0.0, 0.0]  # along a dimension: to the index that is returned
+    assert slope(am.aminmax(x).max, x) == [0.5, 0.5, 0.0]
+    assert slope(x.median(), x) == [0.5, 0.5, 0.0]
+    assert slope(x.median(0).values, x) == [1.0, 0.0, 0.0]
+
+
+def test_nan_wins_and_takes_the_gradient() -> None:
+    x = variable([1.0, NAN, 3.0])
+    for out in (x.amax(), x.amin(), x.max(), x.max(0).values, x.median(), x.median(0).values):
+        assert math.isnan(out.item())
+        assert slope(out, x) == [0.0, 1.0, 0.0]
+    assert x.sort(descending=True).indices.tolist() == [1, 2, 0]
+    assert x.nansum().item() == 4.0 and x.nanmean().item() == 2.0
+    assert slope(x.nanmean(), x) == [0.5, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("name", ["max", "min", "sort", "topk", "kthvalue", "median"])
+def test_return_types_are_pytorchs(name: str, torch: Any) -> None:
+    args = (2, 1) if name in ("topk", "kthvalue") else (1,)
+    values = np.array([[1.0, 3.0, 2.0], [4.0, 6.0, 5.0]], F32)
+    pair, right = getattr(am.tensor(values), name)(*args), getattr(torch.tensor(values), name)(*args)
+    assert repr(pair) == repr(right).replace("torch.", "autograd_mini.")
+    assert pair[0] is pair.values and pair._fields == ("values", "indices")
+    assert pair.indices.dtype == am.int64 and pair.indices.tolist() == right.indices.tolist()
+    assert copy.copy(pair) is not None
+
+
+@given(
+    hnp.arrays(
+        F64, hnp.array_shapes(max_dims=3, max_side=5), elements=st.sampled_from([0.0, 1.0, 1.5, -2.0, NAN, INF])
+    ),
+    st.data(),
+    st.booleans(),
+)
+def test_sort_is_stable_in_both_directions(x: Any, data: Any, descending: bool) -> None:
+    """Against Python's own stable sort; NaN is the largest."""
+    dim = data.draw(st.integers(-x.ndim, x.ndim - 1))
+    values, indices = am.tensor(x).sort(dim, descending, stable=True)
+    np.testing.assert_array_equal(np.take_along_axis(x, indices.numpy(), dim), values.numpy())
+    rows, orders = (np.moveaxis(a, dim, -1).reshape(-1, x.shape[dim]) for a in (x, indices.numpy()))
+    for row, order in zip(rows, orders, strict=True):
+        keys = [(math.isnan(v), 0.0 if math.isnan(v) else v) for v in row]
+        keys = [(not nan, -v) for nan, v in keys] if descending else keys
+        assert order.tolist() == sorted(range(len(row)), key=keys.__getitem__)
+
+
+def test_order_of_a_number() -> None:
+    x = am.tensor(3.0)
+    for pair in (x.sort(), x.sort(0), x.topk(1), x.kthvalue(1), x.median(0), x.max(0), x.min(-1)):
+        assert (pair.values.item(), pair.indices.item()) == (3.0, 0)
+    assert x.median().item() == x.cumsum(0).item() == x.cumprod(-1).item() == 3.0
+    assert x.norm().item() == x.prod().item() == 3.0
+
+
+def test_topk() -> None:
+    x = am.tensor([[1.0, 4.0, 2.0, 3.0]])
+    assert x.topk(2).values.tolist() == [[4.0, 3.0]]
+    assert x.topk(2, largest=False).indices.tolist() == [[0, 2]]
+    assert x.topk(0).values.shape == (1, 0)
+    for call in (lambda: x.topk(5), lambda: x.topk(-1), lambda: x.kthvalue(0), lambda: x.kthvalue(2, 0)):
+        with pytest.raises(RuntimeError, match="out of range"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["amax", "amin", "argmax", "argmin", "max", "min", "median"])
+def test_an_empty_axis_has_no_extreme(name: str) -> None:
+    with pytest.raises(IndexError, match="non-zero size"):
+        getattr(am.zeros(2, 0), name)(1)
+    full = getattr(am.zeros(0, 2), name)(1)
+    assert (full.values if name in ("max", "min", "median") else full).shape == (0,)
+    assert math.isnan(am.zeros(0).median().item())
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "amax", "norm", "var", "cumsum", "sort", "median", "diff"])
+def test_a_dimension_that_is_not_there(name: str) -> None:
+    with pytest.raises(IndexError):
+        getattr(am.zeros(2, 3), name)(dim=2)
+
+
+# ------------------------------------------------------------------------------------- counts, differences
+
+
+def test_where_with_the_condition_alone() -> None:
+    rows, columns = am.where(am.tensor([[True, False], [True, True]]))
+    assert (rows.tolist(), columns.tolist()) == ([0, 1, 1], [0, 0, 1])
+    assert [i.tolist() for i in np.where(am.tensor([0.0, 2.0]))] == [[1]]
+    assert [i.tolist() for i in am.where(am.tensor(True))] == [[0]]
+
+
+def test_allclose_and_equal_are_truth_values() -> None:
+    x = variable([1.0, NAN])
+    assert am.allclose(x[0], x[0] + 1e-9) is True and am.allclose(x, x) is False
+    assert am.allclose(x, x, equal_nan=True) is True and np.allclose(x, x, equal_nan=True) is True
+    assert am.tensor([1, 2]).equal(am.tensor([1, 2])) is True
+    assert am.equal(am.tensor([1, 2]), am.tensor([[1, 2]])) is False and am.equal(x, x) is False
+
+
+def test_bincount_refuses_what_it_cannot_count() -> None:
+    for bad in (am.tensor([-1]), am.tensor([0.5]), am.zeros(2, 2, dtype=am.int64)):
+        with pytest.raises(RuntimeError, match="bincount"):
+            am.bincount(bad)
+    assert am.bincount(am.tensor([1, 1]), am.tensor([0.5, 0.25])).tolist() == [0.0, 0.75]
+    assert am.bincount(am.tensor([1, 1]), am.tensor([0.5, 0.25])).dtype == am.float32
+
+
+def test_histogram_has_names_for_its_parts() -> None:
+    counts = am.histogram(am.tensor([1.0, 2.0, 1.0]), bins=4, range=(0.0, 3.0), weight=am.tensor([1.0, 2.0, 4.0]))
+    assert counts.hist.tolist() == [0.0, 5.0, 2.0, 0.0] and counts.bin_edges.tolist() == [0.0, 0.75, 1.5, 2.25, 3.0]
+    with pytest.raises(RuntimeError, match="floating point"):
+        am.histc(am.tensor([1, 2]))
+
+
+def test_unique_along_a_dimension(torch: Any) -> None:
+    rows = [[1, 2], [0, 0], [1, 2]]
+    for options in ({"dim": 0}, {"dim": 1}, {}, {"return_inverse": True, "dim": 0}):
+        out, right = am.unique(am.tensor(rows), **options), torch.unique(torch.tensor(rows), **options)
+        for one, other in zip(out, right, strict=True) if isinstance(right, tuple) else [(out, right)]:
+            assert one.tolist() == other.tolist()
+
+
+def test_numpys_functions_and_signatures() -> None:
+    values = np.array([[3.0, 1.0, 2.0], [0.5, -1.0, 4.0]])
+    x = am.tensor(values)
+    for call in (
+        lambda a: np.prod(a, axis=(0, 1)),
+        lambda a: np.cumsum(a),
+        lambda a: np.cumsum(a, 0),
+        lambda a: np.cumprod(a, axis=1),
+        lambda a: np.sort(a, axis=0),
+        lambda a: np.argsort(a, axis=0),
+        lambda a: np.diff(a, axis=0),
+        lambda a: np.diff(a, n=2),
+        lambda a: np.nansum(a, axis=0, keepdims=True),
+        lambda a: np.nanmean(a),
+        lambda a: np.count_nonzero(a, axis=0),
+        lambda a: np.max(a, axis=0),
+    ):
+        out = call(x)
+        assert isinstance(out, am.Tensor)
+        np.testing.assert_allclose(out.numpy(), call(values), rtol=1e-15)
+    recorded = variable(values)
+    assert gradcheck(lambda a: np.cumsum(np.sort(a, axis=1)), recorded)
+
+
+def test_differences_of_truth_values_are_changes() -> None:
+    assert am.diff(am.tensor([True, True, False])).tolist() == [False, True]
+    with pytest.raises(RuntimeError, match="one-dimensional"):
+        am.diff(am.tensor(1.0))
+
+
+def test_means_of_integers_are_refused() -> None:
+    for name in ("mean", "var", "std"):
+        with pytest.raises(RuntimeError, match=r"float"):
+            getattr(am.tensor([1, 2]), name)()
