@@ -16,6 +16,7 @@ from ..primitive import NUMPY, call, composition, primitive
 
 Index = Any
 _ALL = slice(None)
+_ARRAYS = {np.ndarray, np.bool_, bool}
 
 
 def dimension(dim: int, ndim: int) -> int:
@@ -33,8 +34,7 @@ def along(dim: int, item: Index) -> tuple[Index, ...]:
 
 def has_arrays(index: Index) -> bool:
     """Whether this is "advanced" indexing, which copies."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(p, (np.ndarray, np.bool_, bool)) for p in parts)
+    return type(index) in _ARRAYS if type(index) is not tuple else not _ARRAYS.isdisjoint(map(type, index))
 
 
 def may_repeat(index: Index) -> bool:

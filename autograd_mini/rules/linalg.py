@@ -77,18 +77,25 @@ def contract(x: Array, y: Array, *, a: str, b: str, c: str) -> Array:
 
     So the derivative of an einsum is an einsum: output and input change places. It runs as one product of matrices.
     """
-    batch, inner = [k for k in a if k in b and k in c], [k for k in a if k in b and k not in c]
-    if not inner:
+    groups, to_left, to_right, to_out = _contraction(a, b, c)
+    if not groups[2]:
         return _aligned(x, a, c) * _aligned(y, b, c)
-    rows, columns = [k for k in a if k not in b], [k for k in b if k not in a]
-    left = np.transpose(x, [a.index(k) for k in (*batch, *rows, *inner)])
-    right = np.transpose(y, [b.index(k) for k in (*batch, *inner, *columns)])
     lengths = dict(zip(a + b, x.shape + y.shape, strict=True))
-    sizes = [math.prod(lengths[k] for k in group) for group in (batch, rows, inner, columns)]
-    some = sizes[:1] if batch else []  # without a batch, BLAS is called once and takes transposed memory as it is
-    out = left.reshape(some + sizes[1:3]) @ right.reshape(some + sizes[2:4])
-    order = [*batch, *rows, *columns]
-    return np.transpose(out.reshape([lengths[k] for k in order]), [order.index(k) for k in c])
+    batch, rows, inner, columns = (math.prod([lengths[k] for k in group]) for group in groups)
+    some = [batch] if groups[0] else []  # without a batch, BLAS is called once and takes transposed memory as it is
+    left = np.transpose(x, to_left).reshape([*some, rows, inner])
+    out = left @ np.transpose(y, to_right).reshape([*some, inner, columns])
+    return np.transpose(out.reshape([lengths[k] for k in groups[0] + groups[1] + groups[3]]), to_out)
+
+
+@functools.lru_cache(1024)
+def _contraction(a: str, b: str, c: str) -> tuple[tuple[str, ...], list[int], list[int], list[int]]:
+    """Letters of batch, rows, sum and columns of a product of matrices; the axes of its factors, and of its result."""
+    batch, inner = "".join(k for k in a if k in b and k in c), "".join(k for k in a if k in b and k not in c)
+    rows, columns = "".join(k for k in a if k not in b), "".join(k for k in b if k not in a)
+    orders = ((a, batch + rows + inner), (b, batch + inner + columns), (batch + rows + columns, c))
+    to_left, to_right, to_out = ([have.index(k) for k in want if k in have] for have, want in orders)
+    return (batch, rows, inner, columns), to_left, to_right, to_out
 
 
 # --------------------------------------------------------------------------------- einsum, made of such pairs
@@ -110,8 +117,7 @@ def einsum(equation: Any, *operands: Any) -> Array:
         equation, operands = _lettered((equation, *operands))
     elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
-    terms, output = _parsed(equation, [x.ndim for x in operands])
-    lengths = _lengths(equation, terms, [x.shape for x in operands])
+    terms, output, lengths = _parsed(equation, tuple(tuple(x.shape) for x in operands))
     work = [_prepared(x, term, lengths) for x, term in zip(operands, terms, strict=True)]
     for step in _path(output, tuple((a, tuple(x.shape)) for x, a in work)):
         pair = [work.pop(i) for i in sorted(step, reverse=True)][::-1]
@@ -136,8 +142,10 @@ def _lettered(given: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
     return equation + ("" if last is None else "->" + letters(last)), tuple(given[: 2 * pairs : 2])
 
 
-def _parsed(equation: str, ndims: list[int]) -> tuple[list[str], str]:
-    """The letters of each operand and of the output, with letters of their own for the axes behind "..."."""
+@functools.lru_cache(1024)
+def _parsed(equation: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str, dict[str, int]]:
+    """The letters of each operand and of the output, with own ones for the axes behind "...", and their lengths."""
+    ndims = [len(shape) for shape in shapes]
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ndims):
@@ -153,10 +161,10 @@ def _parsed(equation: str, ndims: list[int]) -> tuple[list[str], str]:
         raise ShapeError(f"einsum: {equation!r} does not fit operands of {ndims} dimensions, or is not made of letters")
     if len({*output}) != len(output) or not {*output} <= {*"".join(terms)}:
         raise ShapeError(f"einsum: the output of {equation!r} must name letters of the operands, each once")
-    return terms, output
+    return terms, output, _lengths(equation, terms, shapes)
 
 
-def _lengths(equation: str, terms: list[str], shapes: list[Shape]) -> dict[str, int]:
+def _lengths(equation: str, terms: list[str], shapes: tuple[Shape, ...]) -> dict[str, int]:
     lengths: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=True):
         if len(term) != len(shape):
