@@ -812,3 +812,17 @@ def test_grad_can_be_assigned_with_and_without_requires_grad() -> None:
     assert x.grad.tolist() == [3, 4]
     x.grad = None
     assert x.grad is None
+
+
+def test_post_accumulate_hook_sees_the_leaf_with_its_gradient() -> None:
+    x, seen = leaf(2.0), []
+    handle = x.register_post_accumulate_grad_hook(lambda t: seen.append((t is x, t.grad.item())))
+    (x * 3).backward()
+    (x * 3).backward()
+    assert seen == [(True, 3.0), (True, 6.0)]
+    handle.remove()
+    (x * 3).backward()
+    assert len(seen) == 2
+    for wrong in (x * 2, am.ones(1)):
+        with pytest.raises(RuntimeError, match="leaf"):
+            wrong.register_post_accumulate_grad_hook(print)

@@ -378,3 +378,13 @@ def test_in_place_on_0d() -> None:
     same = total
     total += 1
     assert total is same and total.item() == 4.0 and total.dtype == am.float32
+
+
+def test_tensor_of_nothing_of_sizes_and_of_values() -> None:
+    assert am.Tensor().shape == (0,) and am.Tensor(2, 3).shape == (2, 3) and am.Tensor([2, 3]).tolist() == [2, 3]
+    assert am.Tensor([1]).dtype == am.float32
+
+
+def test_only_elementwise_operations_have_in_place_twins() -> None:
+    assert hasattr(am.Tensor, "exp_") and hasattr(am.Tensor, "clamp_")
+    assert not any(hasattr(am.Tensor, name) for name in ("sum_", "matmul_", "softmax_", "reshape_"))
