@@ -360,6 +360,11 @@ def test_orthogonal(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-12)
 
 
+def test_orthogonal_is_uniform() -> None:
+    corners = [nn.init.orthogonal_(am.zeros(3, 3))[0, 0].item() for _ in range(400)]
+    assert 140 < sum(c > 0 for c in corners) < 260 and abs(np.mean(corners)) < 0.15
+
+
 @pytest.mark.parametrize(("shape", "groups"), [((4, 2, 3), 1), ((4, 2, 3), 2), ((2, 3, 3, 2), 1), ((2, 2, 1, 3, 3), 2)])
 def test_dirac(shape: tuple[int, ...], groups: int) -> None:
     ours = nn.init.dirac_(am.ones(*shape), groups)

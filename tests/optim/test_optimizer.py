@@ -276,6 +276,13 @@ def test_any_memory_order_and_block_gives_the_same_numbers(
     assert start.size == 0 or not np.array_equal(results[0], start)
 
 
+@pytest.mark.parametrize("layout", ["rows", "columns", "middle"])
+def test_contiguous_memory_is_walked_as_it_lies(layout: str) -> None:
+    array = LAYOUTS[layout](np.arange(24.0).reshape(2, 3, 4))
+    pieces = list(base._pieces([array, array.copy(order="K")]))
+    assert [p.shape for p in pieces[0]] == [(24,), (24,)] and np.shares_memory(pieces[0][0], array)
+
+
 @pytest.mark.parametrize(("name", "options"), FAMILIES)
 @pytest.mark.parametrize("same_order", [True, False])
 def test_no_temporary_of_a_parameter_s_size(name: str, options: dict[str, Any], same_order: bool) -> None:
