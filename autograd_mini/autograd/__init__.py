@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -47,30 +47,6 @@ def backward(
                     hook(leaf)
 
 
-@overload
-def grad(
-    outputs: Tensors,
-    inputs: Tensors,
-    grad_outputs: Any = ...,
-    retain_graph: bool | None = ...,
-    create_graph: bool = ...,
-    only_inputs: bool = ...,
-    allow_unused: None = ...,
-    is_grads_batched: bool = ...,
-    materialize_grads: bool = ...,
-) -> tuple[Tensor, ...]: ...
-@overload
-def grad(
-    outputs: Tensors,
-    inputs: Tensors,
-    grad_outputs: Any = ...,
-    retain_graph: bool | None = ...,
-    create_graph: bool = ...,
-    only_inputs: bool = ...,
-    allow_unused: bool | None = ...,
-    is_grads_batched: bool = ...,
-    materialize_grads: bool = ...,
-) -> tuple[Tensor | None, ...]: ...
 def grad(
     outputs: Tensors,
     inputs: Tensors,
@@ -81,7 +57,7 @@ def grad(
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Tensor | None, ...]:
+) -> tuple[Tensor, ...]:
     """d(outputs)/d(inputs), as new tensors, one per input; no `.grad` is touched.
 
     grad_outputs: what flows in from above, one per output; may be left out for outputs of a single element.
@@ -111,7 +87,7 @@ def grad(
             f"One of the differentiated Tensors (number {missing[0]}) appears to not have been used in the graph."
             " Set allow_unused=True if this is the desired behavior."
         )
-    gradients: list[Tensor | None] = []
+    gradients: list[Tensor] = []
     for i, (tensor, node) in enumerate(zip(wanted, nodes, strict=True)):
         gradient: Any = found.get(node)
         if gradient is None and materialize_grads:

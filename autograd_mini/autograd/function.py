@@ -172,9 +172,8 @@ class _Call(Primitive):
         live: list[int],
         sources: list[tuple[int | None, int | None]],
     ) -> None:
-        self.forward, self.name, self.__doc__ = cls.forward, cls.__name__, cls.__doc__
-        self.inputs, self.options, self.variadic, self.view = ("xs",), {}, True, False
-        self.asked = ("xs", "out", "saved") if sources else ()
+        vars(self).update(vars(_KEEPS_VALUES if sources else _KEEPS_NOTHING))
+        self.name, self.__doc__ = cls.__name__, cls.__doc__
         self.cls, self.ctx, self.live, self.sources = cls, ctx, live, sources
         self.args = [(a.shape, a.is_leaf) if isinstance(a, Tensor) else None for a in args]
         self.outputs = [(o.shape, o.dtype) if isinstance(o, Tensor) else None for o in made]
@@ -236,9 +235,8 @@ class _Call(Primitive):
         for i, (gradient, arg) in enumerate(zip(answer, self.args, strict=False)):
             if gradient is not None and (arg is None or not isinstance(gradient, Tensor)):
                 why = "the input was not a Tensor" if arg is None else f"it is a {type(gradient).__name__}"
-                raise RuntimeError(
-                    f"function {self.name}Backward returned a gradient different than None at position {i + 1}, but {why}"
-                )
+                what = f"function {self.name}Backward returned a gradient different than None at position {i + 1}"
+                raise RuntimeError(f"{what}, but {why}")
             if arg is None:
                 continue
             if gradient is None:
@@ -253,6 +251,14 @@ class _Call(Primitive):
             array = np.array(gradient._array) if leaf else gradient._array  # what a leaf is given shall be its own
             checked.append(wrap(array, gradient._node) if recorded else array)
         return checked
+
+
+def _forward(*xs: Array, saved: Any = ()) -> Array:
+    raise TypeError("a Function is run by apply")
+
+
+_KEEPS_VALUES = Primitive(_forward, "function", {"xs": lambda g, i, xs, out, saved: None}, view=False)
+_KEEPS_NOTHING = Primitive(_forward, "function", {"xs": lambda g, i: None}, view=False)
 
 
 def _tensor(value: Any) -> Tensor:

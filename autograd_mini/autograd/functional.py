@@ -155,26 +155,22 @@ class Evaluation:
         self, func: Function, inputs: Tree, create_graph: bool | None, strict: bool = False, name: str = ""
     ) -> None:
         start, outside = tick(), is_grad_enabled()
-        self.inputs, self.strict = tree_leaves(inputs, f"inputs given to {name}"), strict
         self.create_graph = outside if create_graph is None else create_graph
+        self.by_need, self.strict = create_graph is None, strict
         with enable_grad():
-            self.xs = [_anew(x, self.create_graph) for x in self.inputs]
+            self.xs = [_anew(x, self.create_graph) for x in tree_leaves(inputs, f"inputs given to {name}")]
             again = tree_like(inputs, self.xs)
             self.output = func(*again) if isinstance(inputs, tuple) else func(again)
-        self.set_output(self.output, name)
-        self.by_need = create_graph is None
-        if self.by_need:
-            self.create_graph = outside and _reaches([y._node for y in self.ys if y._node is not None], start)
-        self.connected = self.create_graph
-
-    def set_output(self, output: Tree, name: str) -> None:
-        self.output, self.ys = output, tree_leaves(output, f"outputs of the user-provided function given to {name}")
-        for i, y in enumerate(self.ys if self.strict else ()):
+        self.ys = tree_leaves(self.output, f"outputs of the user-provided function given to {name}")
+        for i, y in enumerate(self.ys if strict else ()):
             if not y.requires_grad:
                 raise RuntimeError(
                     f"Output {i} of the user-provided function does not require gradients. The outputs must be"
                     " computed in a differentiable manner from the input when running in strict mode."
                 )
+        if self.by_need:
+            self.create_graph = outside and _reaches([y._node for y in self.ys if y._node is not None], start)
+        self.connected = self.create_graph
 
     def value(self, tree: Tree = None) -> Tree:
         """The output (or what else func returned), with its history only if that was asked for."""
@@ -202,58 +198,61 @@ class Evaluation:
             self.create_graph = self.connected or (is_grad_enabled() and any(d.requires_grad for d in found))
         return found if self.create_graph else [d.detach() for d in found]
 
-    def pull_back(self, seeds: Sequence[Tensor], ys: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Gradients of the outputs, weighted by seeds, for each input; zeros where it plays no part."""
-        found = _gradients(self.ys if ys is None else ys, self.xs, seeds, self.create_graph)
-        return [self._filled(g, x, "input", i) for i, (g, x) in enumerate(zip(found, self.xs, strict=True))]
+    def pull_back(self, seeds: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients of the outputs, weighted by seeds, for each input."""
+        return self._pull(self.ys, self.xs, seeds, "input")
 
     def push_forward(self, directions: Sequence[Tensor]) -> list[Tensor]:
         """Changes of the outputs when the inputs move along `directions`."""
-        seeds, slopes = self._transposed()
-        found = _gradients(slopes, seeds, directions, self.create_graph)
-        return [self._filled(t, y, "output", i) for i, (t, y) in enumerate(zip(found, self.ys, strict=True))]
+        cotangents, slopes = self._transposed()
+        return self._pull(slopes, cotangents, directions, "output")
 
     def rows(self) -> list[list[Tensor]]:
-        """The Jacobian by rows: for each output its derivatives by each input."""
-        return [
-            _stacked([self.pull_back([seed], [y]) for seed in _unit_vectors(y)], y, self.xs, self.create_graph)
-            for y in self.ys
-        ]
+        """The Jacobian, one pass per element of the outputs: for each output its derivatives by each input."""
+        return [self._stacked(y, y, self.xs, "input") for y in self.ys]
 
     def columns(self) -> list[list[Tensor]]:
-        """The Jacobian by columns: the same, with one pass per element of the inputs."""
-        seeds, slopes = self._transposed()
-        found: list[list[Tensor]] = [[] for _ in self.ys]
-        for x, slope in zip(self.xs, slopes, strict=True):
-            passes = [
-                [
-                    self._filled(t, y, "output", i)
-                    for i, (t, y) in enumerate(
-                        zip(_gradients([slope], seeds, [unit], self.create_graph), self.ys, strict=True)
-                    )
-                ]
-                for unit in _unit_vectors(x)
-            ]
-            for row, block, y in zip(found, _stacked(passes, x, self.ys, self.create_graph), self.ys, strict=True):
-                order = (*range(x.ndim, x.ndim + y.ndim), *range(x.ndim))
-                row.append(block.permute(order))
-        return found
+        """The same with one pass per element of the inputs."""
+        cotangents, slopes = self._transposed()
+        table = [self._stacked(s, x, cotangents, "output") for s, x in zip(slopes, self.xs, strict=True)]
+        turned: list[list[Tensor]] = [[] for _ in self.ys]
+        for x, column in zip(self.xs, table, strict=True):
+            for row, block in zip(turned, column, strict=True):
+                row.append(block.permute(*range(x.ndim, block.ndim), *range(x.ndim)))
+        return turned
+
+    def _stacked(self, y: Tensor | None, like: Tensor, xs: Sequence[Tensor], what: str) -> list[Tensor]:
+        """Derivatives of y, which has the shape of `like`, by each x, of shape (*y, *x): one pass per element of y."""
+        passes = [self._pull([y], xs, [unit], what) for unit in _unit_vectors(like)]
+        if not passes:
+            return [wrap(np.zeros((*like.shape, *x.shape), x.dtype)) for x in xs]
+        with enable_grad():
+            stacks = [stack(column) for column in zip(*passes, strict=True)]
+            return [s.reshape(*like.shape, *x.shape) for s, x in zip(stacks, xs, strict=True)]
+
+    def _pull(
+        self, ys: Sequence[Tensor | None], xs: Sequence[Tensor], seeds: Sequence[Tensor], what: str
+    ) -> list[Tensor]:
+        """Gradients of the ys by the xs; zeros where there is none, or an error if strict."""
+        found = _gradients(ys, xs, seeds, self.create_graph)
+        for i, gradient in enumerate(found if self.strict else ()):
+            if gradient is None or (self.create_graph and not gradient.requires_grad):
+                raise RuntimeError(
+                    f"The user-provided function is independent of an input: {what} {i} has no gradient"
+                    f"{' that depends on them' if gradient is not None else ''}. This is not allowed in strict mode."
+                )
+        return [wrap(np.zeros_like(x._array)) if g is None else g for g, x in zip(found, xs, strict=True)]
 
     def _transposed(self) -> tuple[list[Tensor], list[Tensor | None]]:
-        """Cotangents u (zeros: only the slope counts) and u^T J, which is linear in them, recorded."""
-        seeds = [wrap(np.zeros_like(y._array)).requires_grad_(y.dtype.kind == "f") for y in self.ys]
-        slopes = _gradients(self.ys, self.xs, seeds, True)
-        for i, slope in enumerate(slopes if self.strict else ()):
-            self._filled(slope, self.xs[i], "input", i)
-        return seeds, slopes
-
-    def _filled(self, gradient: Tensor | None, like: Tensor, what: str, i: int) -> Tensor:
-        if self.strict and (gradient is None or (self.create_graph and not gradient.requires_grad)):
-            against = "the" if what == "output" else "the output of the user-provided function is independent of"
-            which = f"{against} {what} {i}" + (" is independent of the inputs" if what == "output" else "")
-            when = " when create_graph=True" if gradient is not None else ""
-            raise RuntimeError(f"{which[0].upper()}{which[1:]}. This is not allowed in strict mode{when}.")
-        return wrap(np.zeros_like(like._array)) if gradient is None else gradient
+        """Cotangents u (zeros: only the slope counts) and the gradients u^T J, which are linear in them, recorded."""
+        cotangents = [wrap(np.zeros_like(y._array)).requires_grad_(y.dtype.kind == "f") for y in self.ys]
+        slopes = _gradients(self.ys, self.xs, cotangents, True)
+        if self.strict and None in slopes:
+            raise RuntimeError(
+                f"The output of the user-provided function is independent of input {slopes.index(None)}."
+                " This is not allowed in strict mode."
+            )
+        return cotangents, slopes
 
 
 def _anew(x: Tensor, connected: bool) -> Tensor:
@@ -281,15 +280,6 @@ def _unit_vectors(like: Tensor) -> Iterable[Tensor]:
         unit = np.zeros(like.numel(), like.dtype)
         unit[k] = 1.0
         yield wrap(unit.reshape(like.shape))
-
-
-def _stacked(passes: list[list[Tensor]], y: Tensor, xs: list[Tensor], create_graph: bool) -> list[Tensor]:
-    """One block of shape (*y, *x) per x, from one pass per element of y."""
-    if not passes:
-        return [wrap(np.zeros((*y.shape, *x.shape), x.dtype)) for x in xs]
-    with enable_grad():
-        columns = zip(*passes, strict=True)
-        return [stack(column).reshape(*y.shape, *x.shape) for column, x in zip(columns, xs, strict=True)]
 
 
 def _reaches(nodes: list[Node], start: int) -> bool:

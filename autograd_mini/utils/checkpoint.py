@@ -120,7 +120,8 @@ class _Dropper:
         self.call, self.outer = call, outer
 
     def forward(self, node: Node, out: Any, inputs: tuple[Any, ...]) -> None:
-        lazy = _Lazy(self.call) if node.kept else None
+        keeps = node.primitive is not None and node.primitive.keeps_values
+        lazy = _Lazy(self.call) if keeps else None
         if lazy is not None:
             node.kept = lazy  # type: ignore[assignment]
         self.call.recorded.append((weakref.ref(lazy) if lazy is not None else None, _signature(node)))
