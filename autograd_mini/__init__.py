@@ -47,7 +47,19 @@ from .dtypes import get_default_dtype, result_type, set_default_dtype
 from .engine import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .primitive import OPERATIONS as _OPERATIONS
 from .primitive import primitive
-from .rules.shape import cat, stack
+from .rules.linalg import einsum, tensordot
+from .rules.shape import (
+    cartesian_prod,
+    cat,
+    column_stack,
+    dstack,
+    hstack,
+    meshgrid,
+    stack,
+    tril_indices,
+    triu_indices,
+    vstack,
+)
 from .tensor import Tensor
 
 __version__ = "0.1.0"
@@ -58,6 +70,8 @@ uint8, bool = _np.dtype("uint8"), _np.dtype("bool")
 half, float, double, short, int, long = float16, float32, float64, int16, int32, int64
 
 concat = concatenate = cat
+row_stack = vstack
+inf, nan, pi, e = _np.inf, _np.nan, _np.pi, _np.e
 
 
 def is_tensor(obj: object) -> Any:
@@ -66,7 +80,7 @@ def is_tensor(obj: object) -> Any:
 
 
 _LAZY = {"save": "serialization", "load": "serialization"}
-_PARTS = ("draw", "linalg", "nn", "optim", "serialization", "testing", "training", "utils", "vision")
+_PARTS = ("draw", "func", "linalg", "nn", "optim", "serialization", "testing", "training", "utils", "vision")
 
 
 def __getattr__(name: str) -> Any:

@@ -342,7 +342,7 @@ def propagate(
             else:
                 pending[parent] = result if parent.primitive is not None else _own(result, gradient, kept)
                 heappush(frontier, (-parent.number, parent))
-        if not retain_graph and node.kept:
+        if not retain_graph and primitive.keeps_values:
             node.kept = None
     return found
 

@@ -120,10 +120,10 @@ class set_grad_enabled(ModeSwitch):
 
 
 class inference_mode(ModeSwitch):
-    """`no_grad` under PyTorch's other name; inference_mode(False) changes nothing."""
+    """`no_grad` under PyTorch's other name; inference_mode(False) switches recording on."""
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__(**({"grad": False} if mode else {}))
+        super().__init__(grad=not mode)
 
 
 def is_grad_enabled() -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from . import engine
 from .arrays import as_array
 from .dtypes import dtype_of, result_type
 from .engine import Array, F, TensorCore, current_mode, record, wrap
@@ -34,6 +35,8 @@ _ALIASES = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch's names for NumPy's
 class Primitive:
     """One entry of the table. An operation on many inputs (`*xs`) has one rule for all, told which one by `i`."""
 
+    keeps_values = True  # does a node of it hold arrays, which backward frees, or just shapes and options?
+
     def __init__(self, forward: Callable[..., Array], name: str, rules: dict[str, Rule], view: bool) -> None:
         self.forward, self.name, self.view, self.__doc__ = forward, name, view, forward.__doc__
         self.inputs, self.options, self.variadic = _signature(forward, rules)
@@ -44,6 +47,7 @@ class Primitive:
         for unknown in [*(set(self.asked) - position.keys()), *(rules.keys() - set(self.inputs))]:
             raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {', '.join(position)} nor an input")
         self.complete = inspect.Parameter.empty not in self.options.values()  # no option must be given
+        self.keeps_values = not {"out", *self.inputs}.isdisjoint(self.asked)
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
         self.plain = not (self.options or self.asks_shapes or self.variadic) and len(rules) in (0, len(self.inputs))
         # Each rule with what it takes out of `Node.kept`; and for each set of inputs to differentiate, what to keep.
@@ -166,6 +170,8 @@ def composition(*, numpy: Any = (), name: str = "", public: bool = True) -> Call
 def _register(function: F, numpy: Any, public: bool) -> F:
     if public:
         OPERATIONS[function.__name__] = function
+        if engine.tensor_class is not TensorCore and not hasattr(engine.tensor_class, function.__name__):
+            setattr(engine.tensor_class, function.__name__, function)  # a user's operation; `tensor.py` takes ours
     for key in numpy if isinstance(numpy, (tuple, list)) else [numpy]:
         if key != ():
             NUMPY[key] = function
@@ -320,6 +326,14 @@ def _promoted(
     return arrays, prim.forward(*arrays, **options).astype(dtype, copy=False)
 
 
+class DtypeError(TypeError, RuntimeError):
+    """Values of a kind that an operation has no meaning for: a TypeError in NumPy, a RuntimeError in PyTorch."""
+
+
+class LinAlgError(np.linalg.LinAlgError, RuntimeError):
+    """A matrix that has no inverse, no Cholesky factor …"""
+
+
 class ShapeError(RuntimeError, ValueError):
     """Arrays that do not fit an operation: PyTorch raises a RuntimeError here and NumPy a ValueError; this is both."""
 
@@ -329,5 +343,6 @@ def _explained(error: Exception, prim: Primitive, arrays: Sequence[Array], optio
     names = [f"x{i}" for i in range(len(arrays))] if prim.variadic else prim.inputs
     given = [f"{name}: {describe(a)}" for name, a in zip(names, arrays, strict=True)]
     given += [f"{name}={value!r}" for name, value in options.items() if value is not prim.options[name]]
-    kind = next((k for k in (IndexError, ValueError) if isinstance(error, k)), TypeError)
-    return (ShapeError if kind is ValueError else kind)(f"{prim.name}({', '.join(given)}): {error}")
+    kinds = {np.linalg.LinAlgError: LinAlgError, IndexError: IndexError, ValueError: ShapeError, TypeError: DtypeError}
+    kind = next(ours for theirs, ours in kinds.items() if isinstance(error, theirs))
+    return kind(f"{prim.name}({', '.join(given)}): {error}")

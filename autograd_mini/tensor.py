@@ -217,6 +217,7 @@ class Tensor(TensorCore):
     __lt__, __le__, __gt__, __ge__ = ew.lt, ew.le, ew.gt, ew.ge
     __and__, __or__, __xor__, __invert__ = ew.bitwise_and, ew.bitwise_or, ew.bitwise_xor, ew.bitwise_not
     __mod__, __floordiv__ = ew.remainder, ew.floor_divide
+    __lshift__, __rshift__ = ew.bitwise_left_shift, ew.bitwise_right_shift
     __radd__, __rmul__, __rand__, __ror__, __rxor__ = __add__, __mul__, __and__, __or__, __xor__
 
     def __eq__(self, other: Any) -> Any:
@@ -230,6 +231,9 @@ class Tensor(TensorCore):
 
     def __rtruediv__(self, other: Any) -> Any:
         return ew.div(other, self)
+
+    def __pos__(self) -> Tensor:
+        return self
 
     def __rmod__(self, other: Any) -> Any:
         return ew.remainder(other, self)
@@ -249,7 +253,7 @@ class Tensor(TensorCore):
     # ------------------------------------------------------------------------------------------------- in place
 
     def __setitem__(self, item: Any, value: Any) -> None:
-        where, mode = plain_index(item), current_mode()
+        where, mode = index.numbers_first(plain_index(item), self.shape), current_mode()
         value = value if isinstance(value, TensorCore) else wrap(array_from(value, self.dtype))
         recorded = mode.grad and (self._node is not None or value._node is not None)
         check_writable(self, recorded, mode.grad)
@@ -295,6 +299,10 @@ class Tensor(TensorCore):
         assert node is not None
         node.number = tick()  # younger than the write whose result it explains
         self._node = node
+
+    def where(self, condition: Any, other: Any) -> Any:
+        """self where the condition holds, other elsewhere."""
+        return ew.where(condition, self, other)
 
     def add_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self += alpha * other."""
@@ -366,8 +374,11 @@ def _rebuild(kind: type[Tensor], array: Array, requires_grad: builtins.bool) -> 
 
 
 def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Tensor]:
+    whole = hasattr(operation, "primitive")
+
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        return self._write(operation(self, *args, **options))
+        before = self if whole or self._node is None else wrap(np.array(self._array), self._node)
+        return self._write(operation(before, *args, **options))  # of a composition, inner nodes may keep `before`
 
     method.__name__, method.__doc__ = name, f"`{operation.__name__}`, in place."
     return method
@@ -381,11 +392,11 @@ def _conversion(name: str, dtype: str) -> Callable[[Tensor], Tensor]:
     return method
 
 
-_elementwise = [f for f in vars(ew).values() if f in OPERATIONS.values()]
+_in_place_too = [f for f in vars(ew).values() if f in OPERATIONS.values()] + [*index.IN_PLACE, *shape.IN_PLACE]
 for _name, _function in OPERATIONS.items():
     if not hasattr(Tensor, _name):
         setattr(Tensor, _name, _function)
-    if _function in _elementwise and not hasattr(Tensor, _name + "_"):
+    if _function in _in_place_too and not hasattr(Tensor, _name + "_"):
         setattr(Tensor, _name + "_", _in_place(_function, _name + "_"))
 for _name in ("add", "sub", "mul", "truediv", "pow"):
     setattr(Tensor, f"__i{_name}__", _in_place(getattr(Tensor, f"__{_name}__"), f"__i{_name}__"))
