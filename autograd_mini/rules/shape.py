@@ -387,9 +387,10 @@ def cartesian_prod(*tensors: Array) -> Array:
 
 def cat(tensors: Sequence[Array], dim: int = 0, *, axis: int | None = None) -> Array:
     """The tensors one after the other along an axis that they all have. Vectors of length 0 fit any, as in PyTorch."""
-    given = [x for x in _several(tensors, "cat") if x.shape != (0,)] or tensors
-    dim = dim if axis is None else axis
-    return cat_arrays(*given, axis=dimension(dim, given[0].ndim))
+    first = next((x for x in _several(tensors, "cat") if x.shape != (0,)), tensors[0])
+    dim = dimension(dim if axis is None else axis, first.ndim)
+    nothing = (*first.shape[:dim], 0, *first.shape[dim + 1 :])
+    return cat_arrays(*(reshape_to(x, shape=nothing) if x.shape == (0,) != nothing else x for x in tensors), axis=dim)
 
 
 def stack(tensors: Sequence[Array], dim: int = 0, *, axis: int | None = None) -> Array:
