@@ -374,8 +374,15 @@ def _run_hooks(node: Node, gradient: Array) -> Array:
                 raise RuntimeError(f"a hook returned a gradient of shape {answer.shape} for a tensor of {node.shape}")
             gradient = answer if isinstance(gradient, TensorCore) else answer._array.astype(node.dtype)
     if extra.retain and node.primitive is not None:
-        accumulate(node, gradient if isinstance(gradient, TensorCore) else np.array(gradient))
+        accumulate(node, _copied(gradient))
     return gradient
+
+
+def _copied(gradient: Array) -> Array:
+    """The same values, and the same history, in memory of their own."""
+    if isinstance(gradient, TensorCore):
+        return wrap(np.array(gradient._array), gradient._node)
+    return np.array(gradient)
 
 
 def _usable(node: Node, create_graph: bool) -> tuple[Any, ...]:
