@@ -43,8 +43,10 @@ def same(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, dict):
-        return list(a) == list(b) and all(type(k) is type(j) for k, j in zip(a, b, strict=True)) and all(
-            same(a[k], b[k]) for k in a
+        return (
+            list(a) == list(b)
+            and all(type(k) is type(j) for k, j in zip(a, b, strict=True))
+            and all(same(a[k], b[k]) for k in a)
         )
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(map(same, a, b))
@@ -93,9 +95,11 @@ trees = st.recursive(
     | st.floats()
     | st.text()
     | npst.arrays(st.sampled_from(DTYPES), npst.array_shapes(min_dims=0, min_side=0, max_side=3)).map(am.tensor),
-    lambda children: st.lists(children, max_size=3)
-    | st.lists(children, max_size=3).map(tuple)
-    | st.dictionaries(st.text(max_size=3) | st.integers() | st.none(), children, max_size=3),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.lists(children, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3) | st.integers() | st.none(), children, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -277,9 +281,7 @@ def foreign_files(folder: Path) -> dict[str, tuple[bytes, str]]:
 
 
 @pytest.mark.parametrize("case", foreign_files(Path()))
-def test_foreign_files_are_named_and_nothing_runs(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_foreign_files_are_named_and_nothing_runs(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("safetensors")
     monkeypatch.chdir(tmp_path)
     content, found = foreign_files(tmp_path)[case]
@@ -448,3 +450,4 @@ def test_the_tree_is_readable_json(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz") as archive:
         assert json.loads(archive.read("tree.json")) == {"dict": [["a", {"tuple": [1, {"tensor": "a/1"}]}]]}
         assert archive.namelist() == ["tree.json", "a/1.npy"]
+        assert {m.date_time for m in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}

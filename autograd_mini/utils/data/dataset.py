@@ -87,8 +87,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 def _view(tensor: Tensor, where: slice) -> Tensor:
     view: Tensor = tensor[where]
-    if not view.requires_grad:
-        view._array.flags.writeable = False
+    view._array.flags.writeable = False
     return view
 
 

@@ -274,17 +274,20 @@ def test_an_error_in_a_worker_is_the_error_itself() -> None:
 
 
 def test_a_worker_that_hangs_is_reported() -> None:
-    release = threading.Event()
+    release, released, before = threading.Event(), list[bool](), set(threading.enumerate())
 
     class Hanging(Squares):
         def __getitem__(self, index: int) -> Any:
-            release.wait(30)
+            released.append(release.wait(30))
             return index
 
     loader = DataLoader[Any](Hanging(), num_workers=1, timeout=0.05)
     with pytest.raises(RuntimeError, match=r"timed out after 0\.05 seconds"):
         next(iter(loader))
     release.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert released == [True]  # the error did not wait for the worker
 
 
 def test_workers_work_ahead_start_with_their_number_and_see_no_grad() -> None:
