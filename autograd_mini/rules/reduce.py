@@ -101,8 +101,12 @@ def _extremum_backward(g: Array, x: Array, out: Array, axis: Axis, keepdims: boo
 
 
 def _nonempty(x: Array, axis: Axis, name: str) -> None:
-    if not reduced_count(x.shape, axis):
-        raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size, but got {list(x.shape)}")
+    if reduced_count(x.shape, axis):
+        return
+    if axis is None:
+        kind = IndexError if name.startswith("arg") else RuntimeError  # as in PyTorch
+        raise kind(f"{name}(): Expected reduction dim to be specified for a tensor without elements: {list(x.shape)}")
+    raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size, but got {list(x.shape)}")
 
 
 @primitive(numpy=(np.max, np.amax), x=_extremum_backward)
@@ -316,6 +320,19 @@ def argsort(x: Array, *, axis: int = -1, descending: bool = False, stable: bool 
     return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
 
 
+@primitive(public=False)
+def topk_indices(x: Array, *, k: int, axis: int, largest: bool) -> Array:
+    """The indices of the k largest (or smallest) elements along an axis, in order; NaN as the largest."""
+    n, argsorted = x.shape[axis], argsort.primitive.forward
+    if not 0 < k < n:
+        return np.take(argsorted(x, axis=axis, descending=largest), np.arange(k), axis=axis)
+    chosen = np.arange(n - k, n) if largest else np.arange(k)
+    parted = np.argpartition(x, n - k if largest else k - 1, axis=axis)  # only what is chosen needs sorting
+    found = np.sort(np.take(parted, chosen, axis=axis), axis=axis)
+    order = argsorted(np.take_along_axis(x, found, axis), axis=axis, descending=largest)
+    return np.take_along_axis(found, order, axis)
+
+
 @primitive(name="median", public=False, x=_extremum_backward)
 def median_of_all(x: Array, *, axis: None = None, keepdims: bool = False) -> Array:
     """The lower of the two middle elements; NaN if there is one. Several that are equal to it share the gradient."""
@@ -403,12 +420,6 @@ def aminmax(x: Array, *, dim: int | None = None, keepdim: bool = False) -> MinMa
     return MinMax(amin(x, axis=dim, keepdims=keepdim), amax(x, axis=dim, keepdims=keepdim))
 
 
-def _order(x: Array, dim: int, start: int, stop: int | None, descending: bool = False) -> Array:
-    """Where the elements from rank `start` up to rank `stop` stand along an axis."""
-    order = argsort(x, axis=dim, descending=descending)
-    return order[(slice(None),) * (dim % x.ndim) + (slice(start, stop),)] if x.ndim else order
-
-
 @composition()
 @either_name
 def sort(x: Array, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Array:
@@ -426,10 +437,11 @@ def numpy_sort(a: Array, axis: int = -1) -> Array:
 @either_name
 def topk(x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Array:
     """The k largest (or smallest) elements along an axis, in order, and their indices."""
-    length = x.shape[reduced_axes(x.ndim, dim)[0]] if x.ndim else 1
+    axes = reduced_axes(x.ndim, dim)
+    length = x.shape[axes[0]] if axes else 1
     if not 0 <= k <= length:
         raise RuntimeError(f"selected index k out of range: k is {k}, and dimension {dim} has {length} elements")
-    return _selected("topk", x, _order(x, dim, 0, k, largest), dim, True)
+    return _selected("topk", x, topk_indices(x, k=k, axis=axes[0], largest=largest) if axes else argsort(x), dim, True)
 
 
 @composition()
@@ -439,7 +451,9 @@ def kthvalue(x: Array, k: int, dim: int = -1, keepdim: bool = False) -> Array:
     length = x.shape[reduced_axes(x.ndim, dim)[0]] if x.ndim else 1
     if not 1 <= k <= length:
         raise RuntimeError(f"selected number k out of range: k is {k}, and dimension {dim} has {length} elements")
-    return _selected("kthvalue", x, _order(x, dim, k - 1, k), dim, keepdim)
+    order = argsort(x, axis=dim)
+    index = (slice(None),) * (dim % x.ndim) + (slice(k - 1, k),) if x.ndim else ()
+    return _selected("kthvalue", x, order[index], dim, keepdim)
 
 
 @composition()

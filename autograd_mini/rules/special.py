@@ -13,6 +13,7 @@ import numpy as np
 
 from ..engine import Array
 
+_SMALL = 0.46875
 # Coefficients by falling power, numerator and denominator: erf for |x| < 0.46875, erfc up to 4, and beyond.
 _NEAR = (
     [1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3],
@@ -34,12 +35,12 @@ _FAR = (
 
 def erf(x: Array) -> Array:
     """2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    return _by_parts(x, lambda near: near, lambda x, tail: np.copysign(1.0 - tail, x))
+    return _in_blocks(_erf, x)
 
 
 def erfc(x: Array) -> Array:
     """1 - erf(x), without the cancellation where erf is nearly 1."""
-    return _by_parts(x, lambda near: 1.0 - near, lambda x, tail: np.where(x < 0, 2.0 - tail, tail))
+    return _in_blocks(_erfc, x)
 
 
 def erfinv(x: Array) -> Array:
@@ -58,32 +59,42 @@ def erfinv(x: Array) -> Array:
     return result.astype(x.dtype) if x.dtype.kind == "f" else result
 
 
-def _by_parts(x: Array, near: Callable[[Array], Array], far: Callable[[Array, Array], Array]) -> Array:
+def _in_blocks(function: Callable[[Array], Array], x: Array) -> Array:
+    """The function of x, a piece at a time: what it needs meanwhile stays in the cache. float16 goes by float32."""
     given = np.asarray(x)
-    x = given.astype(np.result_type(given, np.float32), copy=False)
-    size = np.abs(x)
-    inner = size <= 0.46875
-    outer = ~inner
-    result = np.empty_like(x)
-    part = x[inner]
-    result[inner] = near(part * _ratio(part * part, *_NEAR))
-    result[outer] = far(x[outer], _tail(size[outer]))
-    return result.astype(given.dtype, copy=False) if given.dtype.kind == "f" else result
+    flat = given.astype(np.result_type(given, np.float32), order="C", copy=False).reshape(-1)
+    result = np.empty_like(flat)
+    for start in range(0, flat.size, 16384):
+        result[start : start + 16384] = function(flat[start : start + 16384])
+    return result.reshape(given.shape).astype(given.dtype if given.dtype.kind == "f" else result.dtype, copy=False)
 
 
-def _tail(y: Array) -> Array:
-    """erfc(y) for y > 0.46875."""
-    y = np.minimum(y, 30.0)  # where erfc has long been 0
+def _erf(x: Array) -> Array:
+    near, tail, inner = _parts(x)
+    return near * inner + np.copysign(1.0 - tail, x) * (1.0 - inner)
+
+
+def _erfc(x: Array) -> Array:
+    near, tail, inner = _parts(x)
+    mirrored = (x < 0).astype(x.dtype)
+    return (1.0 - near) * inner + (2.0 * mirrored + np.copysign(tail, x)) * (1.0 - inner)
+
+
+def _parts(x: Array) -> tuple[Array, Array, Array]:
+    """erf(x) for small x, erfc(|x|) for large x, and 1.0 where x is small: masks to multiply with, not to select by."""
+    y = np.minimum(np.abs(x), 30.0)  # where erfc has long been 0
+    limited = np.minimum(y, _SMALL)
+    near = x * _ratio(limited * limited, *_NEAR)
+    near = np.clip(near, -1.0, 1.0)  # finite also where it is not used
+    tail = _ratio(np.clip(y, _SMALL, 4.0), *_MIDDLE)
     far = y > 4
-    middle = ~far
-    result = np.empty_like(y)
-    result[middle] = _ratio(y[middle], *_MIDDLE)
-    z = 1.0 / y[far] ** 2
-    result[far] = (1 / math.sqrt(math.pi) - z * _ratio(z, *_FAR)) / y[far]
+    if far.any():
+        z = 1.0 / y[far] ** 2
+        tail[far] = (1 / math.sqrt(math.pi) - z * _ratio(z, *_FAR)) / y[far]
     head = np.trunc(y * 16) / 16  # its square is exact, so exp(-y^2) is as precise as exp itself
-    result *= np.exp(-head * head)
-    result *= np.exp((head - y) * (head + y))
-    return result
+    tail *= np.exp(-head * head)
+    tail *= np.exp((head - y) * (head + y))
+    return near, tail, (y <= _SMALL).astype(x.dtype)
 
 
 def _ratio(x: Array, over: Sequence[float], under: Sequence[float]) -> Array:
@@ -92,8 +103,9 @@ def _ratio(x: Array, over: Sequence[float], under: Sequence[float]) -> Array:
 
 def _polynomial(x: Array, coefficients: Sequence[float]) -> Array:
     """Horner's rule; the accumulator is our own, so it may change in place."""
-    result = np.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
-        result *= x
+    result = x * coefficients[0]
+    for coefficient in coefficients[1:-1]:
         result += coefficient
+        result *= x
+    result += coefficients[-1]
     return result

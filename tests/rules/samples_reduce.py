@@ -124,6 +124,10 @@ SAMPLES: dict[str, Entry] = {
         lambda x, axis=-1, stable=True: np.argsort(x, axis, kind="stable"),
         "argsort",
     ),
+    "topk_indices": Entry(
+        [Sample(distinct(3, 5), k=k, axis=a, largest=b) for k in (1, 2, 3) for a in (0, 1) for b in (True, False)],
+        lambda x, k, axis, largest: np.take(np.argsort(-x if largest else x, axis), range(k), axis),
+    ),
     "count_nonzero": Entry(
         [Sample(integers(3, 4)), Sample(integers(3, 4), axis=1), Sample(flags(2, 3, 2), axis=(0, 2)), Sample(flags(0))],
         np.count_nonzero,

@@ -283,6 +283,10 @@ def test_topk() -> None:
     assert x.topk(2).values.tolist() == [[4.0, 3.0]]
     assert x.topk(2, largest=False).indices.tolist() == [[0, 2]]
     assert x.topk(0).values.shape == (1, 0)
+    assert am.zeros(2, 0).topk(0).values.shape == (2, 0)
+    assert am.tensor([1.0, NAN, 3.0, INF]).topk(3).indices.tolist() == [1, 3, 2]
+    assert am.tensor([1, 0, 1, 1, 0]).topk(2).values.tolist() == [1, 1]
+    assert am.tensor([200, 3, 255], dtype=am.uint8).topk(2, largest=False).values.tolist() == [3, 200]
     for call in (lambda: x.topk(5), lambda: x.topk(-1), lambda: x.kthvalue(0), lambda: x.kthvalue(2, 0)):
         with pytest.raises(RuntimeError, match="out of range"):
             call()
@@ -292,6 +296,9 @@ def test_topk() -> None:
 def test_an_empty_axis_has_no_extreme(name: str) -> None:
     with pytest.raises(IndexError, match="non-zero size"):
         getattr(am.zeros(2, 0), name)(1)
+    if name != "median":
+        with pytest.raises(IndexError if name.startswith("arg") else RuntimeError, match="dim to be specified"):
+            getattr(am.zeros(2, 0), name)()
     full = getattr(am.zeros(0, 2), name)(1)
     assert (full.values if name in ("max", "min", "median") else full).shape == (0,)
     assert math.isnan(am.zeros(0).median().item())
