@@ -12,7 +12,7 @@ def crop(model: Model, sources: Sources, max_ops: int) -> tuple[Model, Sources]:
     hidden = len(model.ops) - max_ops
     if hidden <= 0:
         return model, sources
-    ops = model.ops[hidden:]
+    ops = [replace(op, operands=[replace(o) for o in op.operands]) for op in model.ops[hidden:]]
     touched = {o.wire for op in ops for o in op.operands if o.wire is not None} | {op.wire for op in ops}
     lost = {i for i, wire in enumerate(model.wires) if not wire.uses and wire.producer is None}
     kept = sorted(touched | set(model.outputs) | lost)

@@ -160,7 +160,7 @@ def _calls(model: Model, flow: Flow, held: dict[int, Any]) -> int:
     return found.pop() if len(found) == 1 else int(checked > 0 and not found)  # zeros fit any number of calls
 
 
-_ELEMENTWISE = {
+ELEMENTWISE = {
     f.primitive.name for f in vars(rules.elementwise).values() if hasattr(f, "primitive")
 } | {"broadcast_to"}
 
@@ -170,7 +170,7 @@ def mark_broadcasts(model: Model) -> None:
     for op in model.ops:
         out = model.wires[op.wire].shape
         for operand in op.operands:
-            if op.name not in _ELEMENTWISE or out is None:
+            if op.name not in ELEMENTWISE or out is None:
                 break
             shape = model.wires[operand.wire].shape if operand.wire is not None else out
             if shape is not None and shape != out and model.wires[operand.wire or 0].kind != "input":

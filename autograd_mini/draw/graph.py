@@ -20,6 +20,7 @@ from . import values
 from .crop import crop
 from .dot import to_dot
 from .gradients import show_gradients
+from .health import Problems, check, mark_causes
 from .model import Model, read
 from .names import name_wires
 from .svg import to_svg
@@ -82,6 +83,24 @@ class Graph:
     def text(self) -> str:
         """The picture as a table of plain text."""
         return to_text(self.model, self.view.title, self._options.precision)
+
+    def check(self, *, exploding: float = 1e3, vanishing: float = 1e-7, dead: float = 0.5) -> Problems:
+        """What is wrong with the values and gradients, as a list of Problem(kind, node, where, hint).
+
+        In this order: values that are nan or infinite, named where they arise; gradients likewise, if the values are
+        finite; parameters whose gradient is exactly zero, whose typical item (root of the mean square) is `exploding`
+        times that of the parameter or of the median parameter, or below `vanishing`; relus of which the share `dead`
+        or more is 0 for every sample of a batch of 8 or more; parameters without a path to the output.
+
+        >>> import autograd_mini as am
+        >>> x = am.tensor([4.0, -1.0], requires_grad=True)
+        >>> y = (x * 0).sum()
+        >>> y.backward()
+        >>> print(y.graph().check())
+        1 problem
+        ○ zero gradient: x: all 2 items are exactly 0: t1 = mul(x, 0) passes on zeros only
+        """
+        return check(self.model, exploding=exploding, vanishing=vanishing, dead=dead)
 
     def to_dict(self) -> dict[str, Any]:
         """The model behind the picture, as dictionaries, lists, numbers and text."""
@@ -170,6 +189,7 @@ def draw_graph(
     max_items: int = 12,
     title: str | None = None,
     legend: bool = True,
+    marks: bool = True,
     backend: str = "auto",
 ) -> Graph:
     """A picture of how `outputs` (one tensor or several) were computed, and of the gradients that flow back.
@@ -180,7 +200,8 @@ def draw_graph(
     computed again, and shown if they explain what the leaves hold. show_dtypes: None shows those that differ.
     max_ops: operations drawn, nearest to the output; the rest is one box that says how many. precision: significant
     digits. max_items: a larger array is shown as mean ± standard deviation, [smallest, largest]. title: default: the
-    formula. backend: of SVG: "dot", "builtin", or "auto": dot where it is installed.
+    formula. marks: show what `Graph.check` finds. backend: of SVG: "dot", "builtin", or "auto": dot
+    where it is installed.
 
     Changes nothing, and what it returns keeps no tensor alive.
 
@@ -211,9 +232,10 @@ def draw_graph(
     known = values.known_values(model, sources)
     show_gradients(model, sources, known, trace, max_items)
     values.show_values(model, known, max_items)
+    mark_causes(model, known)
     model, _ = crop(model, sources, max_ops)
     del known, sources
-    options = Options(title, legend, show_values, show_grads, show_shapes, show_dtypes, precision, max_items)
+    options = Options(title, legend, show_values, show_grads, show_shapes, show_dtypes, precision, max_items, marks)
     return Graph(model, options, backend)
 
 

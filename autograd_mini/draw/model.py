@@ -58,6 +58,7 @@ class Op:
     scope: str = ""  # path of the module that ran it
     order: int = 0  # 0: forward, 1: recorded by a backward pass, 2: by the next …
     options: dict[str, str] = field(default_factory=dict)
+    cause: str = ""  # what made its output nan or infinite, if that begins here
 
 
 @dataclass(slots=True)

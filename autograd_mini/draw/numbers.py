@@ -23,7 +23,19 @@ class Preview:
     min: float = math.nan
     max: float = math.nan
     norm: float = math.nan  # Euclidean, of all items
-    nonfinite: int = 0
+    nonfinite: int = 0  # items that are nan or infinite
+    nan: int = 0  # items that are nan
+    zeros: int = 0
+    dead: int = 0  # items of a sample that are 0 in every sample of the batch (axis 0)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def rms(self) -> float:
+        """The size of a typical item."""
+        return self.norm / math.sqrt(self.size) if self.size else math.nan
 
 
 def preview(array: Any, max_items: int) -> Preview:
@@ -38,10 +50,13 @@ def preview(array: Any, max_items: int) -> Preview:
     finite = wide if (all_finite := bool(np.isfinite(wide).all())) else wide[np.isfinite(wide)]
     nonfinite = 0 if all_finite else array.size - finite.size
     norm = float(np.linalg.norm(wide.reshape(-1)))
+    batch = array.ndim > 1 and len(array) > 1
+    dead = int((array == 0).all(axis=0).sum()) if batch else 0
+    counts = (nonfinite, int(np.isnan(wide).sum()) if nonfinite else 0, array.size - int(np.count_nonzero(array)), dead)
     if not finite.size:
-        return Preview(shape, dtype, rows, norm=norm, nonfinite=nonfinite)
+        return Preview(shape, dtype, rows, math.nan, math.nan, math.nan, math.nan, norm, *counts)
     stats = (float(finite.mean()), float(finite.std()), float(finite.min()), float(finite.max()))
-    return Preview(shape, dtype, rows, *stats, norm, nonfinite)
+    return Preview(shape, dtype, rows, *stats, norm, *counts)
 
 
 def number(value: Number, precision: int = 3) -> str:

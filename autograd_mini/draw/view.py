@@ -5,14 +5,25 @@ Both renderers (`dot`, and the built-in layout) draw exactly this.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field, replace
 
 from .formula import COMMUTATIVE, LABELS, SENTENCES, SLOTS, SUBLABELS, SYMBOLS, formula
+from .health import EXPLODING, GLYPHS, VALUE, VANISHING, Problems, check
+from .health import GRADIENT as BAD_GRADIENT
 from .model import CHANGED, NO_GRAD, NO_PATH, NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Wire
 from .numbers import Number, number, summary
 
 FORWARD, GRADIENT = "#00568F", "#A83C00"
 INK, MUTED, ZERO, LINE, WHITE = "#1F2328", "#57606A", "#636C76", "#6E7781", "#FFFFFF"
+MARKS = {  # colour, weight and dashes of what has a problem
+    VALUE: ("#000000", 4.0, False),
+    BAD_GRADIENT: ("#000000", 4.0, False),
+    EXPLODING: (GRADIENT, 4.0, False),
+    VANISHING: ("#1F3A6E", 2.4, True),
+}
+WORDS = {VALUE: "nan or inf begins here", BAD_GRADIENT: "bad gradient begins here"}
+MAX_PROBLEMS = 5  # in the legend
 MAX_COLUMNS = 8  # of a matrix; a longer row is summed up
 HINTS = {
     NOT_KEPT: "run backward under trace_backward() to keep it",
@@ -96,6 +107,7 @@ class Options:
     show_dtypes: bool | None = None  # None: only where they differ
     precision: int = 3
     max_items: int = 12
+    marks: bool = True
 
 
 def view_of(model: Model, options: Options) -> View:
@@ -113,7 +125,27 @@ def view_of(model: Model, options: Options) -> View:
         view.links += [Link("hidden", f"t{i}", gradient=True) for i, wire in enumerate(model.wires) if wire.cut]
     if options.legend:
         view.legend = _legend(model, view, options)
+    if options.marks:
+        _mark(view, check(model))
     return view
+
+
+def _mark(view: View, problems: Problems) -> None:
+    """A word, a glyph and a border for each problem; what it is, in the legend."""
+    boxes = {box.id: box for box in view.boxes}
+    for problem in problems:
+        if (box := boxes.get(problem.node)) is None:
+            continue
+        color, weight, dashed = MARKS.get(problem.kind, (MUTED, 2.4, True))
+        box.border, box.weight, box.dashed = color, weight, dashed
+        box.shape = "op" if box.shape == "circle" else box.shape
+        word = WORDS.get(problem.kind, problem.kind)
+        box.rows.insert(0, [Run(f"{GLYPHS[problem.kind]} {word}", color, 10, bold=True)])
+        box.tip += f" · {problem}"
+    lines = [line for problem in problems[:MAX_PROBLEMS] for line in textwrap.wrap(str(problem), 150)]
+    if len(problems) > MAX_PROBLEMS:
+        lines.append(f"… and {len(problems) - MAX_PROBLEMS:,} more problems: see check()")
+    view.legend += [[Run(line, INK, 10)] for line in lines]
 
 
 def _title(model: Model) -> str:

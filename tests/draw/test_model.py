@@ -75,9 +75,14 @@ def test_a_chain_of_10_000_operations_needs_no_recursion() -> None:
     y = x = am.tensor([1.0, 2.0], requires_grad=True)
     for _ in range(5_000):
         y = y * 1.0 + 0.0
-    whole = draw_graph(y, names={"x": x}, max_ops=20_000)
-    assert len(whole.model.ops) == 10_000 and whole.model.hidden == 0
-    assert whole.dot.count("\n") > 20_000 and whole.text() and whole.to_dict()
+    model, _ = read([y])
+    assert len(model.ops) == 10_000 and len(draw_graph(y, names={"x": x}).model.ops) == 200
+    y = x
+    for _ in range(750):  # longer than Python's limit of recursion: every renderer
+        y = y * 1.0 + 0.0
+    whole = draw_graph(y, names={"x": x}, max_ops=2_000)
+    assert len(whole.model.ops) == 1_500 and whole.model.hidden == 0
+    assert whole.dot.count("\n") > 3_000 and whole.text() and whole.to_dict() and whole.check() == []
     with pytest.raises(ValueError, match="max_ops"):
         whole.svg()
 
