@@ -14,7 +14,7 @@ from ..engine import Array, Extra, Node, TensorCore, extra_of
 from ..modes import ModeSwitch, Watcher, current_mode
 from ..writes import describe
 
-_OURS = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__))
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class detect_anomaly(ModeSwitch):
@@ -120,7 +120,7 @@ def _first_bad(array: Array) -> str | None:
 
 
 def _user_line() -> str:
-    """The innermost line that runs now and is neither this package's nor NumPy's."""
+    """The innermost line that runs now and is not this package's."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back

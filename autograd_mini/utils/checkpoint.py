@@ -72,8 +72,7 @@ class _Call:
     def repeat(self) -> None:
         """Run the function again and hand its values to those nodes of the first run that are still there."""
         collector = _Collector(self.start, tick())
-        mode = {"grad": True, "watch": collector, "order": 0}
-        with ModeSwitch(**mode), _random_state(self.random):
+        with ModeSwitch(grad=True, watch=collector), _random_state(self.random):
             self.function()
         if self.check and [_signature(n) for n in collector.nodes] != [signature for _, signature in self.recorded]:
             raise CheckpointError(

@@ -471,12 +471,14 @@ def test_random_graphs_like_pytorch(data: Any) -> None:
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("retain", [False, True])
 @pytest.mark.parametrize("create_graph", [False, True])
-def test_gradients_are_no_aliases(create_graph: bool) -> None:
+def test_gradients_are_no_aliases(create_graph: bool, retain: bool) -> None:
     """Neither of each other nor of the seed (in PyTorch some are); retained and accumulated ones neither."""
     x, v = leaf(am, 1, 2), am.ones(2, dtype=am.float64)
     y = x * 2
-    y.retain_grad()
+    if retain:
+        y.retain_grad()
     found = list(am.autograd.grad(y, [y, y, x, x], v, create_graph=create_graph, retain_graph=True))
     y.backward(v, create_graph=create_graph, inputs=[y, x])
     arrays = [t.detach().numpy() for t in (*found, x, y, v, x.grad, y.grad)]

@@ -122,6 +122,21 @@ def test_intermediate_arrays_are_not_kept_alive() -> None:
         gc.enable()
 
 
+def test_arguments_go_with_backward() -> None:
+    gc.disable()
+    try:
+        h = x_of() * 1
+        argument = weakref.ref(h._array)
+        y = checkpoint(lambda x: x.exp(), h)
+        z = y.sum()
+        del h
+        assert argument() is not None
+        z.backward()
+        assert argument() is None
+    finally:
+        gc.enable()
+
+
 def test_runs_twice_only_and_late() -> None:
     calls = []
 
