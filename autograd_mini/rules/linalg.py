@@ -198,7 +198,8 @@ def _path(output: str, operands: tuple[tuple[str, Shape], ...]) -> list[tuple[in
         return [(0, 1)] * (len(operands) - 1)
     equation = ",".join(a for a, _ in operands) + "->" + output
     shapes = [np.broadcast_to(np.zeros(()), shape) for _, shape in operands]
-    found = np.einsum_path(equation, *shapes, optimize="optimal" if len(operands) < 6 else "greedy")[0][1:]
+    search = "optimal" if len(operands) < 6 else "greedy", 2**62  # without a limit on the size of what is between
+    found = np.einsum_path(equation, *shapes, optimize=search)[0][1:]
     steps, count = [], len(operands)
     for step in found:  # a step with more than two is taken two at a time, too
         first, *others = sorted(step, reverse=True)

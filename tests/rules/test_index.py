@@ -83,6 +83,33 @@ def test_reading_and_its_adjoint(case: Any) -> None:
     np.testing.assert_allclose(x.grad.numpy().ravel(), adjoint, atol=1e-12)
 
 
+ROWS = np.array([1, 0])
+MIXED = [  # shape, index, shape of the result: PyTorch's, where NumPy's is another
+    ((2, 3, 4), (0, slice(None), ROWS), (3, 2)),
+    ((2, 3, 4), (slice(None), ROWS, slice(None), None, -1)[:3], (2, 2, 4)),
+    ((2, 3, 4, 5), (slice(None), ROWS, slice(None), -1), (2, 2, 4)),
+    ((2, 3, 4), (ROWS, slice(None), 1), (2, 3)),
+    ((2, 3, 4), (1, ..., ROWS), (3, 2)),
+    ((2, 3, 4), (1, None, ROWS), (1, 2, 4)),
+    ((2, 3, 2), (0, slice(None), np.array([False, True])), (3, 1)),
+    ((2, 2, 3, 4), (0, slice(None), np.eye(3, 4, dtype=bool)), (2, 3)),
+    ((2, 3, 4, 5), (ROWS, 0, slice(None), ROWS), (2, 4)),
+]
+
+
+@pytest.mark.parametrize("case", MIXED, ids=str)
+def test_numbers_select_before_arrays_index(case: Any) -> None:
+    shape, index, expected = case
+    x = counting(*shape)
+    out = am.tensor(x)[index]
+    assert out.shape == expected
+    np.testing.assert_array_equal(out.numpy(), numbers_then_arrays(x, index))
+    written = am.zeros(*shape, dtype=am.float64)
+    written[index] = out
+    np.testing.assert_array_equal(written.numpy(), np.where(np.isin(x, out.numpy()), x, 0))
+    assert gradgradcheck(lambda x: x[index] ** 2, leaf(x), fast_mode=True)
+
+
 @given(indexed(negative_steps=False))
 def test_reading_against_pytorch(case: Any) -> None:
     torch = pytest.importorskip("torch")
@@ -154,6 +181,14 @@ def test_scatter(route: str, dtype: Any) -> None:
     np.testing.assert_allclose(found, expected, atol=float(np.finfo(dtype).eps) * 8)
     again = rules.put.primitive.forward(x, index=index, shape=shape)
     assert found.tobytes() == again.tobytes()
+
+
+@pytest.mark.parametrize("shape", [(2, 128), (2, 3), (100_000,)])
+def test_scatter_of_half_precision_sums_wider(shape: Any) -> None:
+    index = np.ones(4096, np.int64)
+    x = np.full((4096, *shape[1:]), 0.1, np.float16)
+    found = rules.put.primitive.forward(x, index=index, shape=shape)
+    np.testing.assert_allclose(found[1], 4096 * float(x.flat[0]), rtol=1e-3)  # in float16 itself it would stop at 256
 
 
 @pytest.mark.parametrize("route", ["long rows", "short rows", "few of many", "no rows"])

@@ -98,6 +98,7 @@ EQUATIONS = [
     ("ab,bc,cd,de,ef,fa", *((2, 2),) * 6),
     ("bn,anm,bm->ba", (2, 3), (4, 3, 2), (2, 2)),
     ("i,i,i->i", (3,), (3,), (3,)),
+    ("i,j,k,i->kji", (2,), (3,), (4,), (2,)),
     ("...ij,...jk->...ik", (2, 1, 3, 4), (5, 4, 2)),
     ("...ij,jk", (2, 3, 4), (4, 2)),
     ("i...,i...->...", (3, 2), (3, 2)),
@@ -181,13 +182,13 @@ def test_einsum_of_two_is_one_operation() -> None:
 
 def test_a_chain_is_contracted_in_the_cheapest_order() -> None:
     column, row = leaf(normal(50, 1)), leaf(normal(1, 50))
-    out = linalg.multi_dot([row, column, row])
-    sizes, stack = [], [out.grad_fn]
-    while stack:
-        node = stack.pop()
-        sizes.append(math.prod(node.shape))
-        stack += [parent for parent, _ in node.next_functions if parent is not None and parent.primitive is not None]
-    assert max(sizes) == 50  # never the 50 x 50 of column @ row
+    for chain in ([row, column, row], [column, row, column], [row, column, row, column, row]):
+        sizes, stack = [], [linalg.multi_dot(chain).grad_fn]
+        while stack:
+            node = stack.pop()
+            sizes.append(math.prod(node.shape))
+            stack += [parent for parent in node.parents if parent is not None and parent.primitive is not None]
+        assert max(sizes) == 50  # never the 50 x 50 of column @ row
 
 
 BAD_EQUATIONS = {
