@@ -64,6 +64,15 @@ from .tensor import Tensor
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Generator", "Tensor", "arange", "as_tensor", "autograd", "bernoulli", "cartesian_prod", "cat", "column_stack",
+    "default_generator", "dstack", "einsum", "empty", "empty_like", "enable_grad", "eye", "from_numpy", "full",
+    "full_like", "get_default_dtype", "hstack", "inference_mode", "is_grad_enabled", "linspace", "manual_seed",
+    "meshgrid", "multinomial", "no_grad", "normal", "ones", "ones_like", "primitive", "rand", "rand_like", "randint",
+    "randn", "randn_like", "randperm", "result_type", "set_default_dtype", "set_grad_enabled", "stack", "tensor",
+    "tensordot", "tril_indices", "triu_indices", "vstack", "zeros", "zeros_like",
+]  # fmt: skip
+
 float16, float32, float64 = _np.dtype("float16"), _np.dtype("float32"), _np.dtype("float64")
 int8, int16, int32, int64 = _np.dtype("int8"), _np.dtype("int16"), _np.dtype("int32"), _np.dtype("int64")
 uint8, bool = _np.dtype("uint8"), _np.dtype("bool")

@@ -157,7 +157,10 @@ def draw_step(model: nn.Module, loss_fn: nn.Module, x: am.Tensor, y: am.Tensor, 
     model.zero_grad()
     loss = loss_fn(model(x), y)
     loss.backward()
-    draw("Graph", file, lambda: draw_graph(loss, params=model, names={"x": x, "y": y, "loss": loss}).save(file))
+    graph = draw_graph(loss, params=model, names={"x": x, "y": y, "loss": loss})
+    draw("Graph", file, lambda: graph.save(file))
+    if shutil.which("dot") is None:  # for a machine that has Graphviz: `dot -Tpdf step.dot -o step.pdf`
+        draw("Graph as DOT", file.with_suffix(".dot"), lambda: graph.save(file.with_suffix(".dot")))
 
 
 def save_weights(model: nn.Module, out: Path) -> Path:

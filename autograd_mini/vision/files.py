@@ -1,18 +1,18 @@
 """Where data is kept between runs, how it gets there whole, and how to read an .npz without trusting it."""
 
-import contextlib
 import math
 import os
 import sys
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .. import serialization
 from .idx import DataError, check_kind, read_at_most
 
 
@@ -30,19 +30,10 @@ def cache_dir() -> Path:
     return Path(base) / "autograd_mini"
 
 
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A new file beside `path` to write to, put in its place at the end, or removed if something fails."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:
-            yield file
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
+def replacing(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
+    """`serialization.replacing`, in a folder that is made if need be."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return serialization.replacing(path)
 
 
 def read_npz(
