@@ -35,10 +35,12 @@ def grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
     tensor(12.)
     """
 
+    both = value_and_grad(func, argnums, has_aux)
+
     @functools.wraps(func)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        _, slopes, *aux = _grad(func, argnums, has_aux, args, kwargs)
-        return (slopes, *aux) if has_aux else slopes
+        value, slopes = both(*args, **kwargs)
+        return (slopes, value[1]) if has_aux else slopes
 
     return gradient
 
@@ -53,8 +55,16 @@ def value_and_grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
 
     @functools.wraps(func)
     def both(*args: Any, **kwargs: Any) -> Any:
-        value, slopes, *aux = _grad(func, argnums, has_aux, args, kwargs)
-        return ((value, *aux) if has_aux else value), slopes
+        of_chosen, primals = _of_chosen(func, argnums, args, kwargs)
+        run, aux = _evaluate(of_chosen, primals, has_aux, "grad")
+        if not isinstance(run.output, Tensor) or run.output.ndim:
+            what = f"shape {run.output.shape}" if isinstance(run.output, Tensor) else f"a {type(run.output).__name__}"
+            raise RuntimeError(
+                f"Expected f(*args) to return a scalar tensor, got {what}: did you forget to call .sum() or .mean()?"
+            )
+        slopes = tree_like(primals, run.pull_back(run.directions(None, run.output, "the output is")))
+        value = (run.value(), *aux) if has_aux else run.value()
+        return value, slopes if isinstance(argnums, tuple) else slopes[0]
 
     return both
 
@@ -62,12 +72,8 @@ def value_and_grad(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
 def grad_and_value(func: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     """The function that returns (gradient, value), or (gradient, (value, aux)): PyTorch's order."""
 
-    @functools.wraps(func)
-    def both(*args: Any, **kwargs: Any) -> Any:
-        value, slopes, *aux = _grad(func, argnums, has_aux, args, kwargs)
-        return slopes, ((value, *aux) if has_aux else value)
-
-    return both
+    both = value_and_grad(func, argnums, has_aux)
+    return functools.wraps(func)(lambda *args, **kwargs: both(*args, **kwargs)[::-1])
 
 
 def vjp(func: Function, *primals: Tree, has_aux: bool = False) -> Any:
@@ -160,41 +166,21 @@ def _evaluate(
     return run, tuple(run.value(aux) for aux in others)
 
 
-def _chosen(args: tuple[Any, ...], argnums: Argnums) -> list[int]:
-    """Which arguments to differentiate by, as positions from the left."""
-    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
-    for number in numbers:
-        if not -len(args) <= number < len(args):
-            raise RuntimeError(f"Got argnum={number}, but only {len(args)} positional inputs")
-    return [number % len(args) for number in numbers]
-
-
 def _of_chosen(
     func: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Function, tuple[Tree, ...]]:
     """func as a function of the arguments to differentiate by alone, and these arguments."""
-    numbers = _chosen(args, argnums)
+    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    for number in numbers:
+        if not -len(args) <= number < len(args):
+            raise RuntimeError(f"Got argnum={number}, but only {len(args)} positional inputs")
+    numbers = tuple(number % len(args) for number in numbers)
 
     def of_chosen(*xs: Any) -> Any:
         replaced = dict(zip(numbers, xs, strict=True))
         return func(*(replaced.get(i, a) for i, a in enumerate(args)), **kwargs)
 
     return of_chosen, tuple(args[i] for i in numbers)
-
-
-def _grad(
-    func: Function, argnums: Argnums, has_aux: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, ...]:
-    """(value, gradient, aux if there is one)."""
-    of_chosen, primals = _of_chosen(func, argnums, args, kwargs)
-    run, aux = _evaluate(of_chosen, primals, has_aux, "grad")
-    if not isinstance(run.output, Tensor) or run.output.ndim:
-        what = f"shape {run.output.shape}" if isinstance(run.output, Tensor) else f"a {type(run.output).__name__}"
-        raise RuntimeError(
-            f"Expected f(*args) to return a scalar tensor, got {what}: did you forget to call .sum() or .mean()?"
-        )
-    found = tree_like(primals, run.pull_back(run.directions(None, run.output, "the output is")))
-    return run.value(), found if isinstance(argnums, tuple) else found[0], *aux
 
 
 def _jacobian(

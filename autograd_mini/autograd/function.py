@@ -139,13 +139,13 @@ def _record(
     ]
     if not live:
         return
-    sources = [(_position(t, tensors), _position(t, [outputs[k] for k in live])) for t in saved]
+    sources = [_source(t, tensors, [outputs[k] for k in live]) for t in saved]
     call = _Call(cls, ctx, args, made, live, sources)
     arrays = tuple(None if t is None else t._array for t in saved)
     out: Any = made[live[0]]._array
     if len(live) > 1:
         out = Blocks(enumerate(made[k]._array for k in live), tuple(made[k].shape for k in live), out.dtype)
-    kept = ((None,) * len(tensors), None if all(o is None for _, o in sources) else out, arrays) if saved else ()
+    kept = ((None,) * len(tensors), None if all(kind != "out" for kind, _ in sources) else out, arrays) if saved else ()
     env = (tuple(t._array for t in tensors), *kept)
     parents = tuple(t._node for t in tensors)
     node = record(call, parents, env, operator.itemgetter(slice(1, None)), out, current_mode(), None)._node
@@ -153,8 +153,13 @@ def _record(
         made[k]._node = node if len(live) == 1 else _block(node, live.index(k), out)._node
 
 
-def _position(tensor: Any, among: list[Any]) -> int | None:
-    return next((i for i, t in enumerate(among) if t is tensor), None)
+def _source(tensor: Any, inputs: list[Any], outputs: list[Any]) -> tuple[str, Any]:
+    """Where the history of a saved tensor is found again: input i, output i, or its own node."""
+    for kind, among in (("xs", inputs), ("out", outputs)):
+        for i, t in enumerate(among):
+            if t is tensor:
+                return kind, i
+    return "own", None if tensor is None else tensor._node
 
 
 class _Call(Primitive):
@@ -170,7 +175,7 @@ class _Call(Primitive):
         args: tuple[Any, ...],
         made: list[Any],
         live: list[int],
-        sources: list[tuple[int | None, int | None]],
+        sources: list[tuple[str, Any]],
     ) -> None:
         vars(self).update(vars(_KEEPS_VALUES if sources else _KEEPS_NOTHING))
         self.name, self.__doc__ = cls.__name__, cls.__doc__
@@ -214,13 +219,14 @@ class _Call(Primitive):
         return self._checked(answer if isinstance(answer, tuple) else (answer,), isinstance(_any(g), TensorCore))
 
     @staticmethod
-    def _saved(array: Array, source: tuple[int | None, int | None], xs: Any, out: Any) -> Tensor | None:
+    def _saved(array: Array, source: tuple[str, Any], xs: Any, out: Any) -> Tensor | None:
         """A saved value; with its history where the backward pass is recorded, and xs and out are Tensors."""
-        i, block = source
-        node = xs[i]._node if i is not None and isinstance(xs[i], TensorCore) else None
-        if block is not None and isinstance(out, TensorCore):
-            several = isinstance(out._array, Blocks)
-            node = _block(out._node, block, out._array)._node if several else out._node
+        kind, i = source
+        node = i if kind == "own" else None
+        if kind == "xs" and isinstance(xs[i], TensorCore):
+            node = xs[i]._node
+        elif kind == "out" and isinstance(out, TensorCore):
+            node = _block(out._node, i, out._array)._node if isinstance(out._array, Blocks) else out._node
         return None if array is None else wrap(array, node)
 
     def _checked(self, answer: tuple[Any, ...], recorded: bool) -> list[Array]:
@@ -243,7 +249,7 @@ class _Call(Primitive):
                 checked.append(None)
                 continue
             shape, leaf = arg
-            if not _expands(shape, gradient.shape):
+            if gradient.shape != shape and not _expands(shape, gradient.shape):
                 raise RuntimeError(
                     f"Function {self.name}Backward returned an invalid gradient at index {i} - got {gradient.shape}"
                     f" but expected shape compatible with {shape}"

@@ -524,3 +524,23 @@ def test_hooks_and_retained_gradients_on_outputs() -> None:
         return [e.grad, x.grad, y.grad]
 
     agree(run, X, Y)
+
+
+def test_a_saved_tensor_from_outside_keeps_its_history() -> None:
+    def run(lib: Any, x: Any, w: Any) -> list[Any]:
+        scale = w * w
+
+        class Scaled(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(scale)
+                return x * scale
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * ctx.saved_tensors[0]
+
+        (gx,) = lib.autograd.grad(Scaled.apply(x).sum(), x, create_graph=True)
+        return [gx, *lib.autograd.grad(gx.sum(), w)]
+
+    agree(run, X, Y)
