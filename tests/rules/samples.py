@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rules import samples_linalg, samples_reduce
+from rules import samples_conv, samples_linalg, samples_nnet, samples_reduce
 from rules.sampling import (
     F64,
     Entry,
@@ -447,7 +447,7 @@ SAMPLES: dict[str, Entry] = {
     "windows_of": Entry([Sample(normal(2, 1, 4, 5), windows=w) for w in WINDOWS]),
     "overlap_add": Entry(
         [
-            Sample(normal(w[0].kernel * w[1].kernel, 2, w[0].count, w[1].count), windows=w, shape=(2, 4, 5))
+            Sample(normal(w[0].kernel * w[1].kernel, 2, w[0].number, w[1].number), windows=w, shape=(2, 4, 5))
             for w in WINDOWS
         ]
     ),
@@ -462,7 +462,7 @@ SAMPLES: dict[str, Entry] = {
         [
             Sample(
                 normal(2, 2, 4, 5),
-                normal(2, 2, w[0].count, w[1].count, seed=1),
+                normal(2, 2, w[0].number, w[1].number, seed=1),
                 windows=w,
                 shape=(2, c, w[0].kernel, w[1].kernel),
             )
@@ -473,7 +473,7 @@ SAMPLES: dict[str, Entry] = {
     "conv_transpose": Entry(
         [
             Sample(
-                normal(2, 2, w[0].count, w[1].count),
+                normal(2, 2, w[0].number, w[1].number),
                 normal(2, c, w[0].kernel, w[1].kernel, seed=1),
                 windows=w,
                 shape=(2, 2, 4, 5),
@@ -789,7 +789,7 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
     ),
 }
 
-for family in (samples_linalg, samples_reduce):
+for family in (samples_conv, samples_linalg, samples_nnet, samples_reduce):
     SAMPLES.update(family.SAMPLES)
     COMPOSED.update(family.COMPOSED)
 
