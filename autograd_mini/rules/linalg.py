@@ -470,9 +470,8 @@ def logdet(x: Array) -> Array:
 
 
 def _cholesky_backward(g: Array, out: Array) -> Array:
-    half = np.tril(np.ones(out.shape[-2:]), -1) + np.eye(out.shape[-1]) / 2
-    inner = np.where(half > 0, _t(out) @ g, 0.0) * half.astype(out.dtype)
-    upper = _t(out)
+    upper, n = _t(out), out.shape[-1]
+    inner = (upper @ g) * (np.tri(n, k=-1, dtype=out.dtype) + np.eye(n, dtype=out.dtype) / 2)  # half of the diagonal
     outer = call(solve_matrix, upper, _t(call(solve_matrix, upper, _t(inner))))  # L^-T inner L^-1
     return (outer + _t(outer)) / 2
 
