@@ -263,6 +263,11 @@ def test_softplus_above_its_threshold_is_the_identity() -> None:
     assert am.softplus(x)[1].item() == pytest.approx(math.log1p(math.exp(5.0)), rel=1e-15)
 
 
+def test_logsigmoid_has_no_threshold() -> None:
+    out = am.logsigmoid(am.tensor([-25.0, 40.0], dtype=am.float64))
+    assert out.tolist() == pytest.approx([-25 - math.log1p(math.exp(-25)), -math.exp(-40)], rel=1e-15)
+
+
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.sampled_from([0.0, 0.3, 0.7, 1.0]))
 def test_lerp_is_exact_at_its_ends(start: float, end: float, weight: float) -> None:
     x, y = am.tensor([start], dtype=am.float64), am.tensor([end], dtype=am.float64)

@@ -270,6 +270,15 @@ def test_sort_is_stable_in_both_directions(x: Any, data: Any, descending: bool) 
         assert order.tolist() == sorted(range(len(row)), key=keys.__getitem__)
 
 
+def test_sort_is_stable_also_of_many() -> None:
+    """More than what NumPy sorts by insertion, which is stable by itself."""
+    x = np.random.default_rng(0).integers(0, 3, 500)
+    rising = [i for v in (0, 1, 2) for i in np.flatnonzero(x == v)]
+    falling = [i for v in (2, 1, 0) for i in np.flatnonzero(x == v)]
+    assert am.tensor(x).sort().indices.tolist() == am.tensor(x * 1.0).argsort(stable=True).tolist() == rising
+    assert am.tensor(x).sort(descending=True).indices.tolist() == falling
+
+
 def test_order_of_a_number() -> None:
     x = am.tensor(3.0)
     for pair in (x.sort(), x.sort(0), x.topk(1), x.kthvalue(1), x.median(0), x.max(0), x.min(-1)):
@@ -349,6 +358,10 @@ def test_unique_along_a_dimension(torch: Any) -> None:
         out, right = am.unique(am.tensor(rows), **options), torch.unique(torch.tensor(rows), **options)
         for one, other in zip(out, right, strict=True) if isinstance(right, tuple) else [(out, right)]:
             assert one.tolist() == other.tolist()
+
+
+def test_no_two_nans_are_the_same_element() -> None:
+    assert am.tensor([NAN, 1.0, NAN, 1.0]).unique().shape == (3,)
 
 
 def test_numpys_functions_and_signatures() -> None:
