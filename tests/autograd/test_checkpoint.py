@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import weakref
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini import nn
@@ -342,3 +345,34 @@ def test_what_is_not_supported_says_so() -> None:
             checkpoint(lambda x: x, x_of(), **options)
     with pytest.raises(ValueError, match="determinism_check"):
         checkpoint(lambda x: x, x_of(), determinism_check="maybe")
+
+
+@given(st.data())
+def test_random_nests_of_checkpoints(data: Any) -> None:
+    """Any nest of calls around any part of a program gives the plain program's derivatives, first and second."""
+    ops = st.sampled_from(["exp", "tanh", "times w", "square", "random", "in place"])
+    nest = st.recursive(ops, lambda inner: st.lists(inner, min_size=1, max_size=4), max_leaves=8)
+    program = data.draw(st.lists(nest, min_size=1, max_size=4))
+
+    def run(step: Any, x: Any, w: Any, use: bool) -> Any:
+        if isinstance(step, list):
+            body = lambda x: functools.reduce(lambda x, s: run(s, x, w, use), step, x)  # noqa: E731
+            return checkpoint(body, x) if use else body(x)
+        if step == "in place":
+            y = x * 1
+            y += w
+            return y.tanh()
+        if step == "random":
+            return x * am.rand(3, dtype=am.float64)
+        return {"times w": x * w, "square": (x * x).tanh(), "exp": x.tanh().exp(), "tanh": x.tanh()}[step]
+
+    found = []
+    for use in (False, True):
+        am.manual_seed(5)
+        x, w = (am.tensor(np.array(v), requires_grad=True) for v in ([0.5, -1.0, 0.25], [1.5, 0.5, -0.75]))
+        y = run(program, x, w, use)
+        first = am.autograd.grad(y.sum(), (x, w), create_graph=True, allow_unused=True, materialize_grads=True)
+        second = am.autograd.grad((first[0] * first[0] * x).sum(), (x, w), allow_unused=True, materialize_grads=True)
+        found.append([t.detach().numpy() for t in (y, *first, *second)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
