@@ -1,5 +1,5 @@
-"""Tools around training: `utils.data` brings samples into batches."""
+"""Tools around training: `utils.data` brings samples into batches, `utils.checkpoint` trades time for memory."""
 
-from . import data
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
