@@ -195,9 +195,9 @@ def _unary(prim: Primitive) -> Callable[..., Any]:
     forward, plan, differentiable = prim.forward, prim.plans[1], prim.rules[0] is not None
 
     def apply(x: Any) -> Any:
-        try:
+        if isinstance(x, TensorCore):
             a, parent = x._array, x._node
-        except AttributeError:
+        else:
             a, parent = _only_operand(x, prim.name), None
         try:
             out = forward(a)
@@ -219,16 +219,16 @@ def _binary(prim: Primitive) -> Callable[..., Any]:
     differentiable = prim.rules[0] is not None
 
     def apply(x: Any, y: Any) -> Any:
-        try:
+        if isinstance(x, TensorCore):
             a, xn = x._array, x._node
             x_dtype = a.dtype
-        except AttributeError:
+        else:
             a, xn = as_array(x, prim.name), None
             x_dtype = getattr(a, "dtype", None)  # None: a Python number, which promotes nothing
-        try:
+        if isinstance(y, TensorCore):
             b, yn = y._array, y._node
             y_dtype = b.dtype
-        except AttributeError:
+        else:
             b, yn = as_array(y, prim.name), None
             y_dtype = getattr(b, "dtype", None)
             if x_dtype is None:
