@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from rules.sampling import Entry, normal, positive
 
+import autograd_mini as am
 from autograd_mini.testing import Sample
 
 
@@ -16,6 +17,14 @@ def reference_standardize(x: Any, axis: Any, eps: float) -> Any:
 
 def probabilities(*shape: int, seed: int = 0) -> Any:
     return np.asarray(np.random.default_rng(seed).uniform(0.1, 0.9, shape))
+
+
+RUNNING = am.tensor(normal(3, seed=3)), am.tensor(positive(3))  # tensors, for they are constants
+
+
+def torch_batch_norm(torch: Any, *xs: Any, **options: Any) -> Any:
+    xs = tuple(torch.tensor(x.numpy()) if isinstance(x, am.Tensor) else x for x in xs)
+    return torch.nn.functional.batch_norm(*xs, **options)
 
 
 SAMPLES: dict[str, Entry] = {
@@ -61,10 +70,10 @@ COMPOSED: dict[str, Entry] = {
         [
             Sample(normal(4, 2), None, None, normal(2, seed=1), normal(2, seed=2), training=True),
             Sample(normal(2, 3, 2, 2), None, None, training=True, eps=0.1),
-            Sample(normal(2, 3, 2), normal(3, seed=3), positive(3), normal(3, seed=1), normal(3, seed=2)),
+            Sample(normal(2, 3, 2), *RUNNING, normal(3, seed=1), normal(3, seed=2)),
         ],
         None,
-        lambda torch, *xs, **options: torch.nn.functional.batch_norm(*xs, **options),
+        torch_batch_norm,
     ),
     "group_norm": Entry(
         [Sample(normal(2, 4, 3), 2, normal(4, seed=1), normal(4, seed=2)), Sample(normal(2, 3, 2, 2), 1)],
