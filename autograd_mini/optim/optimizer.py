@@ -48,6 +48,7 @@ class Optimizer:
 
     param_groups: list[Group]
     state: defaultdict[Any, State]
+    _spares = 1  # scratches that an update needs
 
     def __init__(self, params: Params, defaults: Group) -> None:
         if isinstance(params, Tensor):
@@ -146,7 +147,7 @@ class Optimizer:
     def _blocks(
         self, param: Tensor, group: Group, *buffers: Tensor, weight_decay: float
     ) -> Iterator[tuple[Array, ...]]:
-        """Piece by piece: (p, g, a piece of each buffer, scratch), to be changed in place, but for g.
+        """Piece by piece: (p, g, a piece of each buffer, `_spares` scratches), to be changed in place, but for g.
 
         g is the gradient, its sign turned if `maximize`, plus weight_decay * p. A formula that runs over a block
         of memory in several passes finds it in the cache, and needs a scratch of the block's size, not the parameter's.
@@ -157,7 +158,8 @@ class Optimizer:
         decay, turned = constant(weight_decay, param.dtype), group["maximize"]
         writes.note(param._array)
         for p, g, *pieces in _pieces(arrays):
-            spare, own = (row[: p.size].reshape(p.shape) for row in scratch)
+            own, *spares = (row[: p.size].reshape(p.shape) for row in scratch)
+            spare = spares[0]
             if weight_decay:
                 np.multiply(p, decay, spare)
                 g = np.subtract(spare, g, own) if turned else np.add(spare, g, own)
@@ -166,12 +168,12 @@ class Optimizer:
             elif not g.flags.forc:  # in another memory order than p: copied once rather than read askew several times
                 np.copyto(own, g)
                 g = own
-            yield (p, g, *pieces, spare)
+            yield (p, g, *pieces, *spares)
 
     def _scratch(self, dtype: np.dtype[Any]) -> Array:
         rows: dict[Any, Array] = self.__dict__.setdefault("_scratch_rows", {})
         if dtype not in rows:
-            rows[dtype] = np.empty((2, BLOCK), dtype)
+            rows[dtype] = np.empty((1 + self._spares, BLOCK), dtype)
         return rows[dtype]
 
     @staticmethod
@@ -320,6 +322,8 @@ def _cut(arrays: list[Array]) -> Iterator[list[Array]]:
 
 def _copied(name: str, value: Any, param: Any) -> Any:
     """A copy of a saved state; tensors of the parameter's shape get its dtype and memory order."""
+    if isinstance(value, list):
+        return [_copied(name, item, param) for item in value]
     if not isinstance(value, Tensor):
         return value
     if name == "step" or not isinstance(param, Tensor) or value.shape != param.shape:

@@ -52,6 +52,13 @@ GRID: dict[str, dict[str, list[Any]]] = {
         "eps": [1e-10, 1e-2],
         "maximize": [False, True],
     },
+    "Adadelta": {
+        "lr": [1.0, 0.1],
+        "rho": [0.9, 0.5],
+        "eps": [1e-6, 1e-2],
+        "weight_decay": [0, 0.1],
+        "maximize": [False, True],
+    },
 }
 
 
@@ -126,6 +133,7 @@ def _plain(value: Any) -> Any:
     ("Adam", {"amsgrad": True}),
     ("AdamW", {}),
     ("Adagrad", {}),
+    ("Adadelta", {}),
 ])  # fmt: skip
 def test_state_dicts_have_the_same_structure_and_values(name: str, options: dict[str, Any]) -> None:
     pair = Pair(name, options, "float64")
@@ -171,6 +179,7 @@ def test_the_same_error_for_a_bad_option(name: str) -> None:
     tried = [
         (key, value) for key in numbers for value in (-0.1, float("nan")) if not isinstance(known[key].default, bool)
     ]
+    tried += [("rho", 1.1)] if "rho" in known else []
     tried += [("betas", (1.0, 0.9)), ("betas", (0.9, -0.1))] if "betas" in known else []
     assert len(tried) >= 6
     for key, value in tried:

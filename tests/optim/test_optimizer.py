@@ -25,6 +25,7 @@ FAMILIES: list[tuple[str, dict[str, Any]]] = [
     ("Adam", {"lr": 0.1, "amsgrad": True, "weight_decay": 0.1}),
     ("AdamW", {"lr": 0.1}),
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1}),
+    ("Adadelta", {"lr": 0.5, "weight_decay": 0.1}),
 ]
 
 
@@ -315,6 +316,7 @@ def test_a_scalar_parameter_from_a_result() -> None:
         ("SGD", {"lr": 0.1, "momentum": 0.9}, ["momentum_buffer"]),
         ("RMSprop", {"lr": 0.01, "alpha": 0.9, "momentum": 0.9}, ["square_avg", "momentum_buffer"]),
         ("Adam", {"lr": 0.01, "betas": (0.9, 0.95)}, ["exp_avg", "exp_avg_sq"]),
+        ("Adadelta", {}, ["square_avg", "acc_delta"]),
     ],
 )
 def test_averages_of_what_has_become_zero_never_get_denormal(
