@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -17,13 +20,27 @@ class Dropout(Module):
     [0.0, 2.0]
     """
 
+    _function: ClassVar[Callable[..., Tensor]] = F.dropout
+
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         F.check_probability(p)
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training, self.inplace)
+        return type(self)._function(input, self.p, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout1d(Dropout):
+    """Dropout of whole channels of (N, C, L) or (C, L)."""
+
+    _function = F.dropout1d
+
+
+class Dropout2d(Dropout):
+    """Dropout of whole channels of (N, C, H, W) (Tompson et al., 2015)."""
+
+    _function = F.dropout2d

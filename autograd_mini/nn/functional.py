@@ -1,9 +1,11 @@
-"""The functions behind the layers: they hold no parameters."""
+"""The functions behind the layers: they hold no parameters. Those with a rule, or made of such, stand in `..rules`."""
 
-from __future__ import annotations
+from __future__ import annotations  # noqa: I001 - names side by side
 
+import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +14,32 @@ from ..creation import DTypeLike
 from ..engine import Array, wrap
 from ..primitive import ShapeError
 from ..rules import elementwise as ew
+from ..rules import index as index_rules
 from ..rules import nnet
+from ..rules.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
+from ..rules.elementwise import gelu, logsigmoid, prelu, softplus, softsign, tanhshrink
 from ..rules.index import take_along_dim
+from ..rules.nnet import (
+    batch_norm, binary_cross_entropy, binary_cross_entropy_with_logits, cosine_similarity, group_norm, instance_norm,
+    kl_div, layer_norm, normalize, pairwise_distance, pixel_shuffle, rms_norm, scaled_dot_product_attention
+)
+from ..rules.pool import (
+    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool1d, adaptive_max_pool2d, avg_pool1d, avg_pool2d,
+    max_pool1d, max_pool2d
+)
+from ..rules.shape import pad
 from ..tensor import Tensor
+
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
+    "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d",
+    "conv_transpose1d", "conv_transpose2d", "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d",
+    "elu", "embedding", "fold", "gaussian_nll_loss", "gelu", "group_norm", "hardsigmoid", "hardswish", "hardtanh",
+    "huber_loss", "instance_norm", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax",
+    "logsigmoid", "max_pool1d", "max_pool2d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
+    "pairwise_distance", "pixel_shuffle", "prelu", "relu", "relu6", "rms_norm", "scaled_dot_product_attention", "selu",
+    "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "softsign", "tanh", "tanhshrink", "unfold"
+]
 
 # ------------------------------------------------------------------------------------- layers without parameters
 
@@ -34,8 +59,32 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return input.relu_() if inplace else ew.relu(input)  # type: ignore[no-any-return]
 
 
+def _perhaps_in_place(operation: Callable[..., Any], *options: str) -> Callable[..., Tensor]:
+    """An elementwise operation, its options by position or name, with PyTorch's last one: inplace."""
+    in_place = operation.__name__ + "_"
+
+    def activation(input: Tensor, *args: Any, inplace: bool = False, **named: Any) -> Tensor:
+        if len(args) > len(options):
+            *args, inplace = args  # type: ignore[assignment]
+        named.update(zip(options, args, strict=False))
+        return getattr(input, in_place)(**named) if inplace else operation(input, **named)  # type: ignore[no-any-return]
+
+    activation.__name__, activation.__doc__ = operation.__name__, operation.__doc__
+    return activation
+
+
 sigmoid: Callable[[Tensor], Tensor] = ew.sigmoid
 tanh: Callable[[Tensor], Tensor] = ew.tanh
+relu6 = _perhaps_in_place(ew.relu6)
+selu = _perhaps_in_place(ew.selu)
+silu = _perhaps_in_place(ew.silu)
+mish = _perhaps_in_place(ew.mish)
+hardsigmoid = _perhaps_in_place(ew.hardsigmoid)
+hardswish = _perhaps_in_place(ew.hardswish)
+elu = _perhaps_in_place(ew.elu, "alpha")
+celu = _perhaps_in_place(ew.celu, "alpha")
+leaky_relu = _perhaps_in_place(ew.leaky_relu, "negative_slope")
+hardtanh = _perhaps_in_place(ew.hardtanh, "min_val", "max_val")
 
 
 def softmax(input: Tensor, dim: int | None = None, dtype: DTypeLike = None) -> Tensor:
@@ -71,12 +120,47 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     The choices are drawn from `default_generator`, as `manual_seed` seeds it.
     """
-    check_probability(p)
-    if not training or p == 0:
-        return input
-    kept = creation.default_generator.numpy.random(input.shape, dtype=np.float32) >= p
-    mask = wrap(np.multiply(kept, 1 / (1 - p) if p < 1 else 0.0, dtype=input.dtype))
+    return nnet.dropout(input, p, training, inplace)  # type: ignore[no-any-return]
+
+
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`dropout` of whole channels of (N, C, L) or (C, L)."""
+    if input.ndim not in (2, 3):
+        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input.")
+    return _dropout_of_channels(input, input.ndim - 1, p, training, inplace)
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`dropout` of whole channels of (N, C, H, W); a 3-d input is (N, C, L), as in PyTorch, and gets a warning."""
+    if input.ndim != 4:
+        warnings.warn(
+            f"dropout2d: Received a {input.ndim}-D input, and expects (N, C, H, W); the first two axes are taken for"
+            " batch and channels.", stacklevel=2
+        )
+    return _dropout_of_channels(input, 2, p, training, inplace)
+
+
+def _dropout_of_channels(input: Tensor, leading: int, p: float, training: bool, inplace: bool) -> Tensor:
+    shape = (*input.shape[:leading], *[1] * (input.ndim - leading))
+    mask = dropout(creation.ones(*shape, dtype=input.dtype), p, training)
     return input.mul_(mask) if inplace else input * mask  # type: ignore[no-any-return]
+
+
+def embedding(
+    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False
+) -> Tensor:
+    """Rows of weight (rows, features) for numbers (…): (…, features). The row padding_idx gets no gradient.
+
+    max_norm, scale_grad_by_freq and sparse raise NotImplementedError.
+    """
+    check_embedding_options(max_norm, scale_grad_by_freq, sparse)
+    return index_rules.embedding(weight, input, padding_idx=padding_idx)  # type: ignore[no-any-return]
+
+
+def check_embedding_options(max_norm: float | None, scale_grad_by_freq: bool, sparse: bool) -> None:
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        raise NotImplementedError("embeddings have no max_norm, scale_grad_by_freq or sparse gradients here")
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -234,6 +318,42 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tenso
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """|input - target|, elementwise, then reduced."""
     return _reduce(_difference(input, target).abs(), reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """d²/(2 beta) where d = |input - target| < beta, d - beta/2 beyond; then reduced (Girshick, Fast R-CNN, eq. 3)."""
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    if beta == 0:
+        return l1_loss(input, target, reduction=reduction)
+    return _reduce(_parabola_and_lines(input, target, beta) / beta, reduction)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """d²/2 where d = |input - target| < delta, delta (d - delta/2) beyond; times weight, then reduced."""
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    losses = _parabola_and_lines(input, target, delta)
+    return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+def _parabola_and_lines(input: Tensor, target: Tensor, bound: float) -> Tensor:
+    distance = _difference(input, target).abs()
+    near = distance.clamp(max=bound)
+    return near * (distance - near * 0.5)  # type: ignore[no-any-return]
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """(log var + (input - target)²/var) / 2, no var being below eps; full: plus log(2 pi)/2; then reduced."""
+    if (var < 0).any():
+        raise ValueError("var has negative entry/entries")
+    var = var + (var.detach().clamp(min=eps) - var.detach())  # as in PyTorch, the bound does not stop the gradient
+    losses = (var.log() + (input - target) ** 2 / var) * 0.5
+    return _reduce(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
 
 def _difference(input: Tensor, target: Tensor) -> Tensor:

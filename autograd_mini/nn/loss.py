@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..tensor import Tensor
 from . import functional as F
-from .module import Module
+from .stateless import Stateless
 
 
-class _Loss(Module):
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__()
+class _Loss(Stateless):
+    """reduction: "mean", "sum", or "none" (one loss per element or target)."""
+
+    def __init__(self, *, reduction: str = "mean", **options: Any) -> None:
         F.check_reduction(reduction)
-        self.reduction = reduction
+        super().__init__(reduction=reduction, **options)
+
+    def extra_repr(self) -> str:
+        return ""
+
+    def _add_weight(self, name: str, weight: Tensor | None) -> None:
+        self.register_buffer(name, weight)
+        self._options += (name,)
 
 
-class _WeightedLoss(_Loss):
-    weight: Tensor | None
-
-    def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction=reduction)
-        self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
-
-
-class CrossEntropyLoss(_WeightedLoss):
+class CrossEntropyLoss(_Loss):
     """-log softmax(input)[target], averaged: `functional.cross_entropy`.
 
     >>> import autograd_mini as am
@@ -31,36 +32,98 @@ class CrossEntropyLoss(_WeightedLoss):
     2.3026
     """
 
+    _function = F.cross_entropy
+
     def __init__(
         self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean",
         label_smoothing: float = 0.0
     ) -> None:
-        super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
-        self.label_smoothing = label_smoothing
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
-            label_smoothing=self.label_smoothing
-        )
+        super().__init__(ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
+        self._add_weight("weight", weight)
 
 
-class NLLLoss(_WeightedLoss):
+class NLLLoss(_Loss):
     """-input[target], averaged, for an input of log-probabilities: `functional.nll_loss`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+    _function = F.nll_loss
+
+    def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
+        super().__init__(ignore_index=ignore_index, reduction=reduction)
+        self._add_weight("weight", weight)
 
 
-class MSELoss(_Loss):
+class _Regression(_Loss):
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+
+
+class MSELoss(_Regression):
     """(input - target)², averaged: `functional.mse_loss`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.mse_loss(input, target, reduction=self.reduction)
+    _function = F.mse_loss
 
 
-class L1Loss(_Loss):
+class L1Loss(_Regression):
     """|input - target|, averaged: `functional.l1_loss`."""
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.l1_loss(input, target, reduction=self.reduction)
+    _function = F.l1_loss
+
+
+class SmoothL1Loss(_Loss):
+    """A parabola where |input - target| < beta, straight lines beyond, averaged: `functional.smooth_l1_loss`."""
+
+    _function = F.smooth_l1_loss
+
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction=reduction, beta=beta)
+
+
+class HuberLoss(_Loss):
+    """delta times the smooth L1 loss, averaged: `functional.huber_loss`."""
+
+    _function = F.huber_loss
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction=reduction, delta=delta)
+
+
+class BCELoss(_Loss):
+    """-(target log input + (1 - target) log(1 - input)), averaged: `functional.binary_cross_entropy`."""
+
+    _function = F.binary_cross_entropy
+
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self._add_weight("weight", weight)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """`BCELoss` of sigmoid(input), exact for large inputs: `functional.binary_cross_entropy_with_logits`."""
+
+    _function = F.binary_cross_entropy_with_logits
+
+    def __init__(
+        self, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self._add_weight("weight", weight)
+        self._add_weight("pos_weight", pos_weight)
+
+
+class KLDivLoss(_Loss):
+    """target (log target - input), for an input of logarithms; reduction also "batchmean": `functional.kl_div`."""
+
+    _function = F.kl_div
+
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction="sum" if reduction == "batchmean" else reduction, log_target=log_target)
+        self.reduction = reduction
+
+
+class GaussianNLLLoss(_Loss):
+    """-log of the normal density with mean input and variance var at target: `functional.gaussian_nll_loss`."""
+
+    _function = F.gaussian_nll_loss
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(full=full, eps=eps, reduction=reduction)
