@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .names import clean
-from .view import FORWARD, GRADIENT, INK, LINE, MUTED, Box, Line, Link, Matrix, Row, Run, View
+from .view import FORWARD, GRADIENT, INK, LINE, MUTED, Box, Frame, Line, Link, Matrix, Row, Run, Strip, View
 
 FONT = "Helvetica,Arial,sans-serif"
 
@@ -30,24 +30,59 @@ def to_dot(view: View) -> str:
     lines = ["digraph autograd {", f"  graph [{_graph_attributes(view)}];"]
     lines.append(f'  node [fontname="{FONT}" fontsize=11 fontcolor="{INK}" shape=plain];')
     lines.append(f'  edge [fontname="{FONT}" fontsize=10 arrowsize=0.65 penwidth=1.4];')
-    lines += [f"  {box.id} [{_box(box)}];" for box in view.boxes]
+    boxes = {box.id: f"  {box.id} [{_box(box, view.down)}];" for box in view.boxes}
+    inside = [line for frame in view.frames for line in _frame(frame, boxes)]
+    lines += [*boxes.values(), *inside]
     framed = {box.id for box in view.boxes if box.shape in ("tensor", "chip") and None in box.rows}
     slotted = {box.id for box in view.boxes if box.slots}
-    lines += [f"  {_ends(link, framed, slotted)} [{_link(link)}];" for link in view.links]
+    lines += [f"  {_ends(link, framed, slotted, view.down)} [{_link(link)}];" for link in view.links]
     return "\n".join([*lines, "}", ""])
+
+
+def _frame(frame: Frame, boxes: dict[str, str]) -> list[str]:
+    """A cluster; takes its boxes out of `boxes`."""
+    parts = [[_content(row)] for row in frame.rows if not isinstance(row, Strip)]
+    if strips := [row for row in frame.rows if isinstance(row, Strip)]:
+        parts.insert(2, [_strips(strips)])
+    text = "".join(f'<TR><TD ALIGN="LEFT">{part}</TD></TR>' for (part,) in parts)
+    label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{text}</TABLE>>'
+    style = f'style="rounded,filled" color="{frame.color}" penwidth={frame.weight:g} fillcolor="{frame.fill}"'
+    lines = [f"  subgraph cluster_{frame.id} {{"]
+    lines.append(f"    graph [{style} margin=12 labelloc=t labeljust=l label={label}];")
+    lines += [f"  {boxes.pop(name)}" for name in frame.boxes]
+    lines += [f"  {line}" for inner in frame.frames for line in _frame(inner, boxes)]
+    return [*lines, "  }"]
+
+
+def _content(row: Row) -> str:
+    return _matrix(row) if isinstance(row, Matrix) else _strips([row]) if isinstance(row, Strip) else _line(row or [])
+
+
+def _strips(strips: list[Strip]) -> str:
+    """Strips below each other, in columns: text, cells, text."""
+    table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="{}" CELLPADDING="0">{}</TABLE>'
+    rows = ""
+    for strip in strips:
+        width = max(2, 420 // len(strip.cells))
+        cell = f'<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="14" BGCOLOR="%s"></TD>'
+        cells = table.format(0, f"<TR>{''.join(cell % color for color in strip.cells)}</TR>")
+        left, right = (f'<TD ALIGN="LEFT">{_line([run])}</TD>' for run in (strip.label, strip.ends))
+        rows += f"<TR>{left}<TD>{cells}</TD>{right}</TR>"
+    return table.format(4, rows)
 
 
 def _graph_attributes(view: View) -> str:
     rows = [[Run(view.title, INK, 15, bold=True)]] if view.title else []
     text = "".join(f'<TR><TD ALIGN="LEFT">{_line(row)}</TD></TR>' for row in [*rows, *view.legend])
     label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{text}</TABLE>>' if text else '""'
+    direction = "TB" if view.down else "LR"
     return (
-        f'rankdir=LR bgcolor=white fontname="{FONT}" nodesep=0.22 ranksep=0.28 pad=0.2 splines=true'
+        f'rankdir={direction} bgcolor=white fontname="{FONT}" nodesep=0.22 ranksep=0.28 pad=0.2 splines=true'
         f" labelloc=t labeljust=l label={label}"
     )
 
 
-def _box(box: Box) -> str:
+def _box(box: Box, down: bool = False) -> str:
     tip = f"tooltip={quote(box.tip)}"
     frame = f'color="{box.border}" penwidth={box.weight:g} fillcolor="{box.fill}"'
     if box.shape == "dot":
@@ -57,6 +92,12 @@ def _box(box: Box) -> str:
         return f"shape=circle style=filled fixedsize=true width=0.42 {frame} label=<{label}> {tip}"
     if box.shape == "op" and not box.slots:
         return f'shape=box style="rounded,filled" margin="0.1,0.06" {frame} label=<{_stack(box)}> {tip}'
+    if box.shape == "card":
+        return f"label=<{_table(box, _card(box))}> {tip}"
+    if box.shape == "op" and down:
+        ports = "".join(f'<TD PORT="s{i}">{_line([Run(name, MUTED, 9)])}</TD>' for i, name in enumerate(box.slots))
+        rows = f'<TR>{ports}</TR><TR><TD COLSPAN="{len(box.slots)}" CELLPADDING="4">{_stack(box)}</TD></TR>'
+        return f"label=<{_table(box, rows)}> {tip}"
     if box.shape == "op":
         names = [_line([Run(f"\u00a0{name}", MUTED, 9)]) for name in box.slots]
         slots = [f'<TD PORT="s{i}" ALIGN="LEFT">{name}</TD>' for i, name in enumerate(names)]
@@ -64,6 +105,21 @@ def _box(box: Box) -> str:
         rows = "".join(f"<TR>{slot}{'' if i else middle}</TR>" for i, slot in enumerate(slots))
         return f"label=<{_table(box, rows)}> {tip}"
     return f"label=<{_table(box, ''.join(_row(row) for row in box.rows))}> {tip}"
+
+
+def _card(box: Box) -> str:
+    """A headline, then rows of two columns."""
+    lines = [row for row in box.rows if isinstance(row, list)]
+    rows = ""
+    for line in lines[1:]:
+        wide = f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_line(line)}</TD></TR>'
+        two = f'<TR><TD ALIGN="LEFT">{_line(line[:1])}&#160;</TD><TD ALIGN="LEFT">{_line(line[1:])}</TD></TR>'
+        rows += two if len(line) > 1 else wide
+    head = f'<TR><TD ALIGN="LEFT">{_line(lines[0])}</TD></TR>'
+    if not rows:
+        return head
+    body = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>'
+    return f'{head}<HR/><TR><TD ALIGN="LEFT">{body}</TD></TR>'
 
 
 def _table(box: Box, rows: str) -> str:
@@ -84,7 +140,7 @@ def _stack(box: Box) -> str:
 def _row(row: Row) -> str:
     if row is None:
         return f'<TR><TD PORT="w" HEIGHT="2" CELLPADDING="0" BGCOLOR="{LINE}"></TD></TR>'
-    return f"<TR><TD>{_matrix(row) if isinstance(row, Matrix) else f'&#160;{_line(row)}&#160;'}</TD></TR>"
+    return f"<TR><TD>{_content(row) if not isinstance(row, list) else f'&#160;{_line(row)}&#160;'}</TD></TR>"
 
 
 def _matrix(matrix: Matrix) -> str:
@@ -104,10 +160,11 @@ def _run(run: Run) -> str:
     return f'<FONT POINT-SIZE="{run.size:g}" COLOR="{run.color}">{text}</FONT>'
 
 
-def _ends(link: Link, framed: set[str], slotted: set[str]) -> str:
-    tail = f"{link.tail}:w:e" if link.tail in framed else link.tail
-    head = f"{link.head}:w:w" if link.head in framed else link.head
-    return f"{tail} -> {head}" + (f":s{link.slot}:w" if link.slot is not None and link.head in slotted else "")
+def _ends(link: Link, framed: set[str], slotted: set[str], down: bool) -> str:
+    tail = f"{link.tail}:w:e" if link.tail in framed and not down else link.tail
+    head = f"{link.head}:w:w" if link.head in framed and not down else link.head
+    side = "n" if down else "w"
+    return f"{tail} -> {head}" + (f":s{link.slot}:{side}" if link.slot is not None and link.head in slotted else "")
 
 
 def _link(link: Link) -> str:
@@ -120,7 +177,6 @@ def _link(link: Link) -> str:
         text = f'dir={"forward" if link.forward else "back"} color="{FORWARD if link.forward else GRADIENT}"'
     else:
         text = f'dir=none color="{LINE}"'
-    text += weight
-    if isinstance(link.label, Matrix):
-        return f"{text} label=<{_matrix(link.label)}>"
-    return f"{text} label=<{_line(link.label)}>" if link.label else text
+    text += weight + (" style=dashed penwidth=1" if link.again else "")
+    text += " constraint=false" if link.back else ""
+    return f"{text} label=<{_content(link.label)}>" if link.label else text

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,11 @@ from .names import name_wires
 from .svg import to_svg
 from .text import to_text
 from .trace import trace_backward
+from .units import Plan, plan
 from .view import Options, View, view_of
 
 MAX_BOXES = 1500  # that a layout is tried on
+AUTO_WIRE = 30  # operations up to which every tensor is shown
 MAX_READ_VALUES = 2000  # operations; of a longer graph only those that are shown are looked at
 TIMEOUT = 60.0  # seconds for the layout
 INSTALL = "Install it (apt, brew or conda install graphviz)"
@@ -46,8 +48,9 @@ class Graph:
     In a notebook it shows itself; elsewhere `print(g.text())` or `g.save("graph.svg")`.
     """
 
-    def __init__(self, model: Model, options: Options, backend: str = "auto") -> None:
+    def __init__(self, model: Model, options: Options, backend: str = "auto", folded: Plan | None = None) -> None:
         self.model = model
+        self._plan = folded  # None: wire style
         self._options, self._backend = options, backend
         self._view: View | None = None
         self._files: dict[str, bytes] = {}
@@ -56,7 +59,7 @@ class Graph:
     def view(self) -> View:
         """What is drawn: boxes and links."""
         if self._view is None:
-            self._view = view_of(self.model, self._options)
+            self._view = view_of(self.model, self._options, self._plan)
         return self._view
 
     @property
@@ -89,8 +92,8 @@ class Graph:
 
         In this order: values that are nan or infinite, named where they arise; gradients likewise, if the values are
         finite; parameters whose gradient is exactly zero, whose typical item (root of the mean square) is `exploding`
-        times that of the parameter or of the median parameter, or below `vanishing`; relus of which the share `dead`
-        or more is 0 for every sample of a batch of 8 or more; parameters without a path to the output.
+        times that of the parameter (of the median parameter, if it is all zero) or below `vanishing`; relus of which
+        the share `dead` or more is 0 for every sample of a batch of 8 or more; parameters without a path to the output.
 
         >>> import autograd_mini as am
         >>> x = am.tensor([4.0, -1.0], requires_grad=True)
@@ -179,6 +182,11 @@ def draw_graph(
     params: Any = None,
     names: Mapping[str, Any] | None = None,
     *,
+    style: str = "auto",
+    depth: int = 1,
+    expand: Collection[str] = (),
+    fold: bool = True,
+    min_repeats: int = 3,
     trace: trace_backward | None = None,
     show_values: bool = True,
     show_grads: bool = True,
@@ -196,8 +204,12 @@ def draw_graph(
 
     params: a Module, {name: tensor} or tensors; those without a path to the output are drawn, too.
     names: {name: tensor}, or locals(); default: the variables of the code that calls this.
-    trace: a `trace_backward` that has watched the backward pass; without it the gradients between the leaves are
-    computed again, and shown if they explain what the leaves hold. show_dtypes: None shows those that differ.
+    style: "wire" shows every tensor, with its value and gradient; "module" folds modules `depth` levels down into
+    cards (those whose paths are in `expand` are opened one level further) and, unless fold=False, `min_repeats` or
+    more equal consecutive layers into one with strips of norms; "auto": wire up to 30 operations, else module if
+    that folds anything. trace: a `trace_backward` that has watched the backward pass; without it the gradients
+    between the leaves are computed again, and shown if they explain what the leaves hold. show_dtypes: None shows
+    those that differ.
     max_ops: operations drawn, nearest to the output; the rest is one box that says how many. precision: significant
     digits. max_items: a larger array is shown as mean ± standard deviation, [smallest, largest]. title: default: the
     formula. marks: show what `Graph.check` finds. backend: of SVG: "dot", "builtin", or "auto": dot
@@ -223,6 +235,10 @@ def draw_graph(
         raise TypeError("draw_graph: outputs must be a Tensor or a sequence of at least one")
     if max_ops < 1 or max_items < 0 or precision < 1:
         raise ValueError("draw_graph: max_ops and precision must be 1 or more, max_items 0 or more")
+    if depth < 1 or min_repeats < 2:
+        raise ValueError("draw_graph: depth must be 1 or more, min_repeats 2 or more")
+    if style not in ("auto", "wire", "module"):
+        raise ValueError(f'draw_graph: style must be "auto", "wire" or "module", not {style!r}')
     if backend not in ("auto", "dot", "builtin"):
         raise ValueError(f'draw_graph: backend must be "auto", "dot" or "builtin", not {backend!r}')
     model, sources = read(outputs)
@@ -233,10 +249,17 @@ def draw_graph(
     show_gradients(model, sources, known, trace, max_items)
     values.show_values(model, known, max_items)
     mark_causes(model, known)
-    model, _ = crop(model, sources, max_ops)
+    folded = None
+    if style == "module" or (style == "auto" and len(model.ops) > AUTO_WIRE):
+        folded = plan(model, depth, expand, fold, min_repeats)
+        if len(folded.units) == len(model.ops) and style == "auto":
+            folded = None
+    if folded is None or len(folded.units) > max_ops:
+        model, _ = crop(model, sources, max_ops)
+        folded = plan(model, depth, expand, fold, min_repeats) if folded is not None else None
     del known, sources
     options = Options(title, legend, show_values, show_grads, show_shapes, show_dtypes, precision, max_items, marks)
-    return Graph(model, options, backend)
+    return Graph(model, options, backend, folded)
 
 
 def _run_dot(source: str, kind: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -59,7 +58,17 @@ class Problems(list[Problem]):
 
     def __str__(self) -> str:
         count = f"{len(self)} problem{'' if len(self) == 1 else 's'}" if self else "no problem found"
-        return "\n".join([count, *map(str, self), *(f"not checked: {what}" for what in self.unchecked)])
+        return "\n".join([count, *self.lines(3), *(f"not checked: {what}" for what in self.unchecked)])
+
+    def lines(self, each: int) -> list[str]:
+        """At most `each` of a kind in words, the others counted."""
+        kinds = {kind: [p for p in self if p.kind == kind] for kind in dict.fromkeys(p.kind for p in self)}
+        shown: list[str] = []
+        for kind, found in kinds.items():
+            shown += map(str, found[:each])
+            if len(found) > each:
+                shown.append(f"{GLYPHS[kind]} {kind}: {len(found) - each:,} more")
+        return shown
 
 
 def check(
@@ -174,23 +183,21 @@ def _sizes(model: Model, names: list[str], exploding: float, vanishing: float) -
     """Gradients of parameters that are far too large, far too small, or nothing at all."""
     seen = [(i, wire, wire.grad.seen) for i, wire in enumerate(model.wires) if wire.kind == "parameter"]
     known = [(i, w, g) for i, w, g in seen if g is not None and g.size and not g.nonfinite]
-    usual = statistics.median(sorted(g.rms for _, _, g in known)) if len(known) > 2 else math.nan
+    scales = sorted(scale for _, w, _ in known if (scale := _rms(w.value.seen)))
+    usual = statistics.median(scales) if scales else 0.0
     found = []
     for i, wire, g in known:
-        own = _rms(wire.value.seen)
+        own = _rms(wire.value.seen) or usual  # a bias that is all 0 is compared with the others
         size = f"its typical item is {number(g.rms)}"
         if g.norm == 0:
             hint = f"all {g.size:,} items are exactly 0{_dies(model, i, names)}"
             found.append(Problem(ZERO, f"t{i}", names[i], hint))
-        elif 0 < exploding * usual < g.rms:
-            hint = f"{size}, {number(g.rms / usual)} times the usual: clip gradients, or begin with smaller weights"
-            found.append(Problem(EXPLODING, f"t{i}", names[i], hint))
         elif 0 < exploding * own < g.rms:
-            hint = f"{size}, {number(g.rms / own)} times that of the tensor: scale the loss or the inputs down"
+            hint = f"{size}, {number(g.rms / own)} times that of the tensor: clip gradients, or scale the inputs down"
             found.append(Problem(EXPLODING, f"t{i}", names[i], hint))
         elif g.rms < vanishing:
-            hint = f"{size}: many small factors lie between it and the output; residual connections,"
-            found.append(Problem(VANISHING, f"t{i}", names[i], f"{hint} normalisation or larger first weights help"))
+            hint = f"{size}: many small factors lie between it and the output; skip connections or"
+            found.append(Problem(VANISHING, f"t{i}", names[i], f"{hint} larger first weights help"))
     return found
 
 

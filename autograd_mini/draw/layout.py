@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .view import Box, Link, Matrix, Row, Run, View
+from .view import Box, Link, Matrix, Row, Run, Strip, View
 
 GAP_X, GAP_Y, PAD, LINE_HEIGHT, CELL_GAP = 34.0, 14.0, 5.0, 1.35, 6.0
+STRIP_LABEL = 100.0  # width of the text before a strip
 RESERVE = 1.12  # fonts of other machines may be wider
 
 _WIDTHS = {  # Helvetica's, in thousandths of the size
@@ -28,6 +29,8 @@ def row_size(row: Row) -> tuple[float, float]:
     """Width and height of a line, a matrix or the bar."""
     if row is None:
         return 16.0, 4.0
+    if isinstance(row, Strip):
+        return STRIP_LABEL + 10.0 * len(row.cells) + 6 + text_width(row.ends), 18.0
     if isinstance(row, Matrix):
         return sum(columns(row)) + CELL_GAP * (len(row.rows[0]) + 1), LINE_HEIGHT * 11 * len(row.rows) + 2
     return sum(map(text_width, row)), LINE_HEIGHT * max((run.size for run in row), default=0)
@@ -72,7 +75,8 @@ class Placed:
 def place(view: View) -> Placed:
     """Coordinates for every box, such that no two overlap and every link runs from left to right."""
     places = {box.id: _sized(box) for box in view.boxes}
-    links = [(link, places[link.tail], places[link.head]) for link in view.links]
+    forward = [link for link in view.links if not link.back]  # the frame's text says what goes to the next copy
+    links = [(link, places[link.tail], places[link.head]) for link in forward]
     _rank(list(places.values()), links)
     routes = [(link, _route(link, tail, head)) for link, tail, head in links]
     everything = list(dict.fromkeys([*places.values(), *(p for _, route in routes for p in route)]))

@@ -7,6 +7,7 @@ read it. `Sources` is where the passes look things up, and is dropped when the p
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -87,6 +88,7 @@ class Model:
     outputs: list[int]
     hidden: int = 0  # operations that were cropped
     backward_ran: bool = False
+    modules: dict[str, str] = field(default_factory=dict)  # path -> "Linear(in_features=2, out_features=3)"
     notes: list[str] = field(default_factory=list)
 
 
@@ -123,6 +125,8 @@ def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
         op = Op(prim.name, operands, wire_of[node], node.number, node.mode.scope, node.mode.order)
         if node.options:
             op.options = {k: option_text(v) for k, v in node.options.items() if v is not prim.options.get(k)}
+        if op.scope and op.scope not in model.modules:
+            model.modules[op.scope] = _described(node.mode.scope)
         model.ops.append(op)
         sources.operations.append(node)
     for tensor in outputs:
@@ -132,6 +136,16 @@ def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
         model.wires[position].output = True
         sources.arrays[position] = (tensor._array, root.number if root is not None else 0)
     return model, sources
+
+
+def _described(scope: str) -> str:
+    """Class and options of the module whose path this is, if it still lives."""
+    module = scope.module() if hasattr(scope, "module") else None
+    if module is None:
+        return ""
+    with contextlib.suppress(Exception):  # extra_repr is the user's
+        return f"{type(module).__name__}({module.extra_repr()})"
+    return type(module).__name__
 
 
 def reachable(roots: Iterable[Node]) -> list[Node]:

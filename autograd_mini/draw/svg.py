@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 from .dot import FONT
-from .layout import CELL_GAP, LINE_HEIGHT, PAD, Place, columns, place, row_size, text_width
+from .layout import CELL_GAP, LINE_HEIGHT, PAD, STRIP_LABEL, Place, columns, place, row_size, text_width
 from .names import clean
-from .view import FORWARD, GRADIENT, LINE, MUTED, Box, Link, Matrix, Row, Run, View
+from .view import FORWARD, GRADIENT, LINE, MUTED, Box, Frame, Link, Matrix, Row, Run, Strip, View
 
 MARGIN = 14.0
 Point = tuple[float, float]
@@ -17,11 +17,15 @@ Cubic = tuple[Point, Point, Point, Point]
 def to_svg(view: View) -> str:
     """A whole SVG file."""
     placed = place(view)
-    header = ([[Run(view.title, size=15, bold=True)]] if view.title else []) + view.legend
+    header: list[Row] = [[Run(view.title, size=15, bold=True)]] if view.title else []
+    header += [*view.legend, *_frame_rows(view.frames)]
     top, head = MARGIN, []
     for line in header:
         width, height = row_size(line)
-        head.append(_text(line, MARGIN, top + 0.76 * height, "start"))
+        if isinstance(line, list):
+            head.append(_text(line, MARGIN, top + 0.76 * height, "start"))
+        else:
+            head += _rows([line], MARGIN, MARGIN + width, top)
         top += height + 2
     top += 8 if header else 0
     width = 2 * MARGIN + max([placed.width, *(row_size(line)[0] for line in header)])
@@ -38,6 +42,17 @@ def to_svg(view: View) -> str:
         *(_box(p) for p in placed.places if p.box is not None),
         "</g></svg>\n",
     ])  # fmt: skip
+
+
+def _frame_rows(frames: list[Frame]) -> list[Row]:
+    """This layout draws no frames: what they say stands above the picture."""
+    rows: list[Row] = []
+    stack = frames[::-1]
+    while stack:
+        frame = stack.pop()
+        rows += frame.rows
+        stack += frame.frames[::-1]
+    return rows
 
 
 def _escape(text: str) -> str:
@@ -61,6 +76,13 @@ def _rows(rows: list[Row], left: float, right: float, top: float) -> list[str]:
         middle = (left + right) / 2
         if row is None:
             parts.append(f'<path d="M{left:.1f} {top + 1:.1f}H{right:.1f}" stroke="{LINE}" stroke-width="2"/>')
+        elif isinstance(row, Strip):
+            x = left + STRIP_LABEL
+            parts.append(_text([row.label], left, top + 14, "start"))
+            for color in row.cells:
+                parts.append(f'<rect x="{x:.1f}" y="{top + 2:.1f}" width="10" height="14" fill="{color}"/>')
+                x += 10
+            parts.append(_text([row.ends], x + 6, top + 14, "start"))
         elif isinstance(row, Matrix):
             parts += _matrix(row, middle - width / 2, top)
         else:

@@ -9,10 +9,11 @@ import textwrap
 from dataclasses import dataclass, field, replace
 
 from .formula import COMMUTATIVE, LABELS, SENTENCES, SLOTS, SUBLABELS, SYMBOLS, formula
-from .health import EXPLODING, GLYPHS, VALUE, VANISHING, Problems, check
+from .health import EXPLODING, GLYPHS, VALUE, VANISHING, Problem, Problems, check
 from .health import GRADIENT as BAD_GRADIENT
 from .model import CHANGED, NO_GRAD, NO_PATH, NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Wire
 from .numbers import Number, number, summary
+from .units import Plan
 
 FORWARD, GRADIENT = "#00568F", "#A83C00"
 INK, MUTED, ZERO, LINE, WHITE = "#1F2328", "#57606A", "#636C76", "#6E7781", "#FFFFFF"
@@ -23,7 +24,6 @@ MARKS = {  # colour, weight and dashes of what has a problem
     VANISHING: ("#1F3A6E", 2.4, True),
 }
 WORDS = {VALUE: "nan or inf begins here", BAD_GRADIENT: "bad gradient begins here"}
-MAX_PROBLEMS = 5  # in the legend
 MAX_COLUMNS = 8  # of a matrix; a longer row is summed up
 HINTS = {
     NOT_KEPT: "run backward under trace_backward() to keep it",
@@ -53,13 +53,22 @@ class Matrix:
     color: str
 
 
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Coloured cells in a row, with a text before and after them."""
+
+    label: Run
+    cells: list[str]
+    ends: Run
+
+
 Line = list[Run]
-Row = Line | Matrix | None  # None: the bar, the wire itself
+Row = Line | Matrix | Strip | None  # None: the bar, the wire itself
 
 
 @dataclass(slots=True)
 class Box:
-    """A node of the drawing. shape: "chip" (bare), "tensor" (framed), "op", "circle" or "dot"."""
+    """A node of the drawing. shape: "chip" (bare), "tensor" (framed), "op", "card", "circle" or "dot"."""
 
     id: str
     shape: str
@@ -83,6 +92,21 @@ class Link:
     forward: bool = False
     gradient: bool = False
     label: Row = None
+    again: bool = False  # a value that is used again further on: drawn dashed
+    back: bool = False  # runs against the direction of the drawing: to the next copy of a repeat
+
+
+@dataclass(slots=True)
+class Frame:
+    """A frame around boxes and further frames, with rows of text above."""
+
+    id: str
+    rows: list[Row]
+    boxes: list[str] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    color: str = LINE
+    weight: float = 1.4
+    fill: str = "#F6F8FA"
 
 
 @dataclass(slots=True)
@@ -93,6 +117,9 @@ class View:
     legend: list[Line]
     boxes: list[Box] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    down: bool = False  # top to bottom instead of left to right
+    stands_for: dict[str, str] = field(default_factory=dict)  # an id -> that of the box in which it is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,41 +137,48 @@ class Options:
     marks: bool = True
 
 
-def view_of(model: Model, options: Options) -> View:
-    """Boxes and links for every operation and every wire."""
+def view_of(model: Model, options: Options, plan: Plan | None = None) -> View:
+    """Boxes and links for every operation and every wire; with a plan, for its units."""
     usual = _usual_dtype(model) if options.show_dtypes is None else "" if options.show_dtypes else None
     view = View(_title(model) if options.title is None else options.title, [])
-    drawing = _Drawing(model, options, usual, view)
-    for i in range(len(model.wires)):
-        drawing.wire(i)
-    for i in range(len(model.ops)):
-        drawing.op(i)
+    drawing = Drawing(model, options, usual, view)
+    if plan is not None:
+        from .cards import cards
+
+        cards(drawing, plan)
+    else:
+        for i in range(len(model.wires)):
+            drawing.wire(i)
+        for i in range(len(model.ops)):
+            drawing.op(i)
+        view.legend = _legend(model, view, options) if options.legend else []
     if model.hidden:
         label = [Run(f"+ {model.hidden:,} ops", MUTED, 12, bold=True)]
         view.boxes.insert(0, Box("hidden", "tensor", [label], dashed=True, border=LINE))
         view.links += [Link("hidden", f"t{i}", gradient=True) for i, wire in enumerate(model.wires) if wire.cut]
-    if options.legend:
-        view.legend = _legend(model, view, options)
     if options.marks:
         _mark(view, check(model))
+    if options.legend:
+        view.legend += [[Run(note, MUTED, 10, italic=True)] for note in model.notes]
     return view
 
 
 def _mark(view: View, problems: Problems) -> None:
     """A word, a glyph and a border for each problem; what it is, in the legend."""
     boxes = {box.id: box for box in view.boxes}
+    here: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
-        if (box := boxes.get(problem.node)) is None:
+        here.setdefault((view.stands_for.get(problem.node, problem.node), problem.kind), []).append(problem)
+    for (node, kind), found in here.items():
+        if (box := boxes.get(node)) is None:
             continue
-        color, weight, dashed = MARKS.get(problem.kind, (MUTED, 2.4, True))
+        color, weight, dashed = MARKS.get(kind, (MUTED, 2.4, True))
         box.border, box.weight, box.dashed = color, weight, dashed
         box.shape = "op" if box.shape == "circle" else box.shape
-        word = WORDS.get(problem.kind, problem.kind)
-        box.rows.insert(0, [Run(f"{GLYPHS[problem.kind]} {word}", color, 10, bold=True)])
-        box.tip += f" · {problem}"
-    lines = [line for problem in problems[:MAX_PROBLEMS] for line in textwrap.wrap(str(problem), 150)]
-    if len(problems) > MAX_PROBLEMS:
-        lines.append(f"… and {len(problems) - MAX_PROBLEMS:,} more problems: see check()")
+        word = WORDS.get(kind, kind) + (f" × {len(found)}" if len(found) > 1 else "")
+        box.rows.insert(int(box.shape == "card"), [Run(f"{GLYPHS[kind]} {word}", color, 10, bold=True)])
+        box.tip += f" · {found[0]}"
+    lines = [line for text in problems.lines(2) for line in textwrap.wrap(text, 150)]
     view.legend += [[Run(line, INK, 10)] for line in lines]
 
 
@@ -162,13 +196,18 @@ def _usual_dtype(model: Model) -> str | None:
 
 
 @dataclass(slots=True)
-class _Drawing:
+class Drawing:
     model: Model
     options: Options
     usual: str | None  # dtype that is not shown; None: no dtype is
     view: View
 
     def wire(self, i: int) -> None:
+        box = self.box(i)
+        self.view.boxes.append(box)
+        self.uses(i, self.model.wires[i], box)
+
+    def box(self, i: int) -> Box:
         wire = self.model.wires[i]
         box = Box(f"t{i}", "tensor" if wire.kind != "inner" or wire.output else "chip", tip=self.tip(wire))
         if wire.output:
@@ -184,8 +223,7 @@ class _Drawing:
         if self.options.show_grads:
             box.rows += self.total(wire) or self.reading(wire.grad, GRADIENT, box.fill)
         box.rows = [row for row in box.rows if row != []]
-        self.view.boxes.append(box)
-        self.uses(i, wire, box)
+        return box
 
     def uses(self, i: int, wire: Wire, box: Box) -> None:
         """Links to the operations that read the wire; through a junction where gradients add."""
@@ -204,6 +242,12 @@ class _Drawing:
             self.view.links.append(link)
 
     def op(self, i: int) -> None:
+        wire = self.model.ops[i].wire
+        box = self.op_box(i)
+        self.view.boxes.append(box)
+        self.view.links.append(Link(box.id, f"t{wire}", forward=self.model.wires[wire].output, gradient=True))
+
+    def op_box(self, i: int) -> Box:
         op = self.model.ops[i]
         box = Box(f"n{i}", "op", tip=_op_tip(op), weight=1.8)
         constant = next((o.constant for o in op.operands if o.constant is not None), None)
@@ -222,16 +266,14 @@ class _Drawing:
                 box.shape = "circle"
             box.rows = [[Run(label, size=16 if len(label) == 1 else 14, bold=True)]]
             box.rows += [[Run(note, MUTED, 9)] for note in notes if note]
-        self.view.boxes.append(box)
-        out = self.model.wires[op.wire]
-        self.view.links.append(Link(box.id, f"t{op.wire}", forward=out.output, gradient=True))
+        return box
 
-    def header(self, wire: Wire) -> Line:
+    def header(self, wire: Wire, dtype: bool = False) -> Line:
         line = [Run(wire.name, size=10, bold=True)] if wire.name else []
         facts = []
         if self.options.show_shapes and wire.shape != ():
             facts.append("(unknown shape)" if wire.shape is None else str(wire.shape))
-        if self.usual is not None and wire.dtype not in (self.usual, ""):
+        if (self.usual is not None or dtype) and wire.dtype not in (self.usual, ""):
             facts.append(wire.dtype)
         return line + ([Run(("\u00a0" if line else "") + " ".join(facts), MUTED, 10)] if facts else [])
 
@@ -311,7 +353,7 @@ def _legend(model: Model, view: View, options: Options) -> list[Line]:
     width = min(160, 80 + 15 * len(model.ops))
     if names and len(names) <= 8 and options.show_grads:
         lines += _wrapped(["backward, g being the gradient that arrives:", *(SENTENCES[name] for name in names)], width)
-    return lines + [[Run(note, MUTED, 10, italic=True)] for note in model.notes]
+    return lines
 
 
 def _wrapped(sentences: list[str], width: int) -> list[Line]:

@@ -96,7 +96,7 @@ def test_fifty_layers_do_not_drift() -> None:
         h = am.tensor([1.0, 2.0], requires_grad=True)
         for _ in range(layers):
             h = h + (h * am.tensor([0.5, 0.5], requires_grad=True)).tanh()
-        return float(rendered(draw_graph(h, names={}, title="", legend=False))["bb"].split(",")[3])
+        return float(rendered(draw_graph(h, names={}, title="", legend=False, style="wire"))["bb"].split(",")[3])
 
     assert height(50) < 2 * height(1)
 

@@ -127,7 +127,7 @@ def test_what_could_not_be_looked_at_is_said() -> None:
     y = leaf(1.0)
     for _ in range(30):
         y = y * 1.0
-    text = str(draw_graph(y, names={}, max_ops=10).check())
+    text = str(draw_graph(y, names={}, max_ops=10, style="wire").check())
     assert "not checked: the first 20 operations" in text and "backward has not run" in text
 
 

@@ -80,7 +80,7 @@ def test_a_chain_of_10_000_operations_needs_no_recursion() -> None:
     y = x
     for _ in range(750):  # longer than Python's limit of recursion: every renderer
         y = y * 1.0 + 0.0
-    whole = draw_graph(y, names={"x": x}, max_ops=2_000)
+    whole = draw_graph(y, names={"x": x}, max_ops=2_000, style="wire")
     assert len(whole.model.ops) == 1_500 and whole.model.hidden == 0
     assert whole.dot.count("\n") > 3_000 and whole.text() and whole.to_dict() and whole.check() == []
     with pytest.raises(ValueError, match="max_ops"):
@@ -91,7 +91,7 @@ def test_nothing_is_cropped_silently() -> None:
     y = x = am.tensor(1.0, requires_grad=True)
     for _ in range(30):
         y = (y * x).tanh()
-    graph = draw_graph(y, names={"x": x, "y": y}, max_ops=10)
+    graph = draw_graph(y, names={"x": x, "y": y}, max_ops=10, style="wire")
     assert (len(graph.model.ops), graph.model.hidden) == (10, 50)
     assert sum(w.cut for w in graph.model.wires) == 1
     assert graph.model.wires[0].name == "x" and graph.model.wires[0].hidden_uses == 26
