@@ -30,6 +30,7 @@ class _Required:
 required: Any = _Required()  # a default that each group must give itself
 
 BLOCK = 65536  # elements per block: with its buffers it stays in a cache of 1 MB per core
+SMALL = 2048  # elements: below it the time goes to Python, not to memory
 TIDY_EVERY = 32  # steps
 _FLAGS = {
     "foreach": "all parameters are stepped by the same code here",
@@ -152,38 +153,38 @@ class Optimizer:
         g is the gradient, its sign turned if `maximize`, plus weight_decay * p. A formula that runs over a block
         of memory in several passes finds it in the cache, and needs a scratch of the block's size, not the parameter's.
         """
-        param._array = np.asanyarray(param._array)
-        arrays = [np.asanyarray(t._array) for t in (param, param.grad, *buffers) if t is not None]
-        scratch = self._scratch(param.dtype)
-        decay, turned = constant(weight_decay, param.dtype), group["maximize"]
-        writes.note(param._array)
-        for p, g, *pieces in _pieces(arrays):
-            own, *spares = (row[: p.size].reshape(p.shape) for row in scratch)
-            spare = spares[0]
+        param._array = whole = np.asanyarray(param._array)
+        arrays = [whole, np.asanyarray(param.grad._array), *[b._array for b in buffers]]  # type: ignore[union-attr]
+        turned = group["maximize"]
+        writes.note(whole)
+        for p, g, *pieces in (arrays,) if whole.size <= SMALL else _pieces(arrays):
+            own, *spares = self._scratch(p)
             if weight_decay:
-                np.multiply(p, decay, spare)
-                g = np.subtract(spare, g, own) if turned else np.add(spare, g, own)
+                decay = np.multiply(p, constant(weight_decay, p.dtype), own)
+                g = np.subtract(decay, g, own) if turned else np.add(decay, g, own)
             elif turned:
                 g = np.negative(g, own)
             elif not g.flags.forc:  # in another memory order than p: copied once rather than read askew several times
-                np.copyto(own, g)
-                g = own
+                g = np.positive(g, own)
             yield (p, g, *pieces, *spares)
 
-    def _scratch(self, dtype: np.dtype[Any]) -> Array:
-        rows: dict[Any, Array] = self.__dict__.setdefault("_scratch_rows", {})
-        if dtype not in rows:
-            rows[dtype] = np.empty((1 + self._spares, BLOCK), dtype)
-        return rows[dtype]
+    def _scratch(self, p: Array) -> list[Any]:
+        """1 + `_spares` arrays like this piece; the first is None for a small one: let NumPy make it if needed."""
+        if p.size <= SMALL:
+            return [None, *[np.empty_like(p) for _ in range(self._spares)]]
+        kept: dict[Any, Array] = self.__dict__.setdefault("_scratches", {})
+        if p.dtype not in kept:
+            kept[p.dtype] = np.empty((1 + self._spares, BLOCK), p.dtype)
+        return [row[: p.size].reshape(p.shape) for row in kept[p.dtype]]
 
     @staticmethod
     def _count(step: int) -> Tensor:
         """The number of a parameter's step as PyTorch keeps it: a float in a 0-d tensor."""
-        return wrap(np.array(step, get_default_dtype()))
+        return wrap(get_default_dtype().type(step))
 
     def _tick(self, state: State) -> int:
         """One more step of this parameter."""
-        step = int(state["step"]) + 1 if "step" in state else 1
+        step = int(state["step"]._array) + 1 if "step" in state else 1
         state["step"] = self._count(step)
         return step
 
@@ -228,7 +229,7 @@ class Optimizer:
             self.param_groups[i] = {**self.defaults, **kept, **new, "params": old["params"]}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_scratch_rows"}
+        return {name: value for name, value in self.__dict__.items() if name != "_scratches"}
 
     def __repr__(self) -> str:
         text = type(self).__name__ + " ("

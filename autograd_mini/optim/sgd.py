@@ -47,11 +47,12 @@ class SGD(Optimizer):
 
     def _update(self, param: Tensor, group: Group) -> None:
         dtype, decay = param.dtype, group["weight_decay"]
-        lr, mu, rest = (constant(c, dtype) for c in (group["lr"], group["momentum"], 1 - group["dampening"]))
+        lr = constant(group["lr"], dtype)
         if not group["momentum"]:
             for p, g, t in self._blocks(param, group, weight_decay=decay):
                 p -= np.multiply(lr, g, t)
             return
+        mu, rest = constant(group["momentum"], dtype), constant(1 - group["dampening"], dtype)
         state = self.state[param]
         start = state.get("momentum_buffer") is None
         buffer = zeros(state, "momentum_buffer", param)

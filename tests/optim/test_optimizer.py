@@ -226,7 +226,7 @@ def test_copies_go_on_alone(clone: Any) -> None:
     run(adam, [p], 2, seed=0)
     twin = clone(adam)
     (q,) = twin.param_groups[0]["params"]
-    assert q is not p and "_scratch_rows" not in twin.__dict__
+    assert q is not p and "_scratches" not in twin.__dict__
     run(adam, [p], 2, seed=1)
     assert not np.array_equal(p.tolist(), q.tolist())
     run(twin, [q], 2, seed=1)
@@ -249,10 +249,10 @@ LAYOUTS = {
     shape=st.sampled_from([(), (1,), (7,), (0, 3), (3, 4), (5, 1), (2, 3, 4), (1, 64)]),
     layouts=st.tuples(st.sampled_from(sorted(LAYOUTS)), st.sampled_from(sorted(LAYOUTS))),
     family=st.sampled_from(FAMILIES),
-    block=st.sampled_from([1, 2, 5, 16, 65536]),
+    sizes=st.sampled_from([(1, 0), (2, 1), (5, 4), (16, 0), (65536, 0), (65536, 2048)]),
 )
 def test_any_memory_order_and_block_gives_the_same_numbers(
-    shape: tuple[int, ...], layouts: tuple[str, str], family: tuple[str, dict[str, Any]], block: int
+    shape: tuple[int, ...], layouts: tuple[str, str], family: tuple[str, dict[str, Any]], sizes: tuple[int, int]
 ) -> None:
     def laid(array: Any, layout: str) -> Any:
         return LAYOUTS[layout](array) if array.ndim else array
@@ -260,17 +260,18 @@ def test_any_memory_order_and_block_gives_the_same_numbers(
     rng = np.random.default_rng(3)
     start, grads = rng.standard_normal(shape), rng.standard_normal((3, *shape))
     results = []
-    for how, size in ((("rows", "rows"), 65536), (layouts, block)):
+    for how, block, small in ((("rows", "rows"), 65536, 2048), (layouts, *sizes)):
         p = leaf(laid(np.array(start), how[0]))
         memory = p._array
         optimizer = make(family[0], [p], family[1])
-        old, base.BLOCK = base.BLOCK, size
+        old = base.BLOCK, base.SMALL
+        base.BLOCK, base.SMALL = block, small
         try:
             for g in grads:
                 p.grad = am.from_numpy(laid(np.array(g), how[1]))
                 optimizer.step()
         finally:
-            base.BLOCK = old
+            base.BLOCK, base.SMALL = old
         assert p._array is memory
         results.append(np.array(p.detach().numpy()))
     np.testing.assert_array_equal(*results)
