@@ -126,10 +126,12 @@ def test_results_can_be_viewed_as_rows() -> None:
 
 
 def test_half_precision_sums_in_single() -> None:
-    x, weight = np.full((1, 512, 3, 3), 0.1, np.float16), np.ones((1, 512, 3, 3), np.float16)
-    out = am.conv2d(am.tensor(x), am.tensor(weight))
-    assert out.dtype == np.float16
-    np.testing.assert_allclose(out.numpy(), float(x.astype(np.float64).sum()), rtol=1e-3)
+    """8192 times 0.1 would come to a halt at 256 in half precision."""
+    x, weight = am.full((1, 1, 8192, 1), 0.1, dtype=am.float16), am.ones(1, 1, 1, 1, dtype=am.float16)
+    out = am.conv2d(x, weight.requires_grad_())
+    out.sum().backward()
+    assert out.dtype == weight.grad.dtype == np.float16  # type: ignore[union-attr]
+    np.testing.assert_allclose(weight.grad, [[[[8192 * float(np.float16(0.1))]]]], rtol=1e-3)
 
 
 @pytest.mark.parametrize(

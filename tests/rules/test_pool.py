@@ -73,9 +73,9 @@ def test_the_first_of_equal_elements_gets_the_gradient() -> None:
 
 
 def test_nan_is_the_largest() -> None:
-    """NaN wins its window, and takes the gradient; other windows know nothing of it."""
+    """NaN wins its window and takes the gradient, the last of several as in PyTorch; other windows are unharmed."""
     data = np.arange(16.0).reshape(1, 4, 4)
-    data[0, 0, 1] = np.nan
+    data[0, 0, 0] = data[0, 0, 1] = np.nan
     x = am.tensor(data, requires_grad=True)
     values, indices = am.max_pool2d(x, 2, return_indices=True)
     np.testing.assert_array_equal(values.detach().numpy(), [[[np.nan, 7], [13, 15]]])
@@ -90,6 +90,11 @@ def test_infinities_stay_in_their_windows() -> None:
         assert np.isinf(pooled.numpy()[0, 0]) and np.isfinite(pooled.numpy()[0, 1])
     np.testing.assert_array_equal(am.max_pool1d(am.tensor(-data), 2), [[-1, -2]])
     np.testing.assert_array_equal(am.max_pool1d(am.full((1, 2), -np.inf), 2), [[-np.inf]])
+
+
+def test_half_precision_sums_in_single() -> None:
+    out = am.avg_pool1d(am.full((1, 8192), 0.1, dtype=am.float16), 8192)
+    np.testing.assert_allclose(out, [[0.1]], rtol=1e-3)
 
 
 def test_integers_have_maxima() -> None:
