@@ -124,8 +124,8 @@ class MultiheadAttention(Module):
             mask = _added(attn_mask, shape, "attn_mask", q)
             mask = mask if mask.ndim == 2 else mask.reshape(n, heads, length, size)
         if key_padding_mask is not None:
-            shape = (n, size) if key_padding_mask.ndim == 2 else (size,)
-            padding = _added(key_padding_mask, shape, "key_padding_mask", q).reshape(n, 1, 1, size)
+            padded = (n, size) if key_padding_mask.ndim == 2 else (size,)
+            padding = _added(key_padding_mask, padded, "key_padding_mask", q).reshape(n, 1, 1, size)
             mask = padding if mask is None else mask + padding
         return mask
 
