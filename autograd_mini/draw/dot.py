@@ -48,7 +48,7 @@ def _frame(frame: Frame, boxes: dict[str, str]) -> list[str]:
     label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{text}</TABLE>>'
     style = f'style="rounded,filled" color="{frame.color}" penwidth={frame.weight:g} fillcolor="{frame.fill}"'
     lines = [f"  subgraph cluster_{frame.id} {{"]
-    lines.append(f"    graph [{style} margin=12 labelloc=t labeljust=l label={label}];")
+    lines.append(f"    graph [{style} margin=12 labelloc={'b' if frame.bottom else 't'} labeljust=l label={label}];")
     lines += [f"  {boxes.pop(name)}" for name in frame.boxes]
     lines += [f"  {line}" for inner in frame.frames for line in _frame(inner, boxes)]
     return [*lines, "  }"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node, TensorCore
+from ..engine import Mode, Node, TensorCore
 from .numbers import Number, Preview
 
 _dtype_name = functools.cache(str)
@@ -57,7 +57,7 @@ class Op:
     wire: int  # its output
     number: int  # position on the tape
     scope: str = ""  # path of the module that ran it
-    order: int = 0  # 0: forward, 1: recorded by a backward pass, 2: by the next …
+    lane: int = 0  # which pass recorded it: position in `Model.lanes`
     options: dict[str, str] = field(default_factory=dict)
     cause: str = ""  # what made its output nan or infinite, if that begins here
 
@@ -88,6 +88,7 @@ class Model:
     outputs: list[int]
     hidden: int = 0  # operations that were cropped
     backward_ran: bool = False
+    lanes: list[str] = field(default_factory=list)  # the passes that recorded it: "forward", "backward 1" …
     modules: dict[str, str] = field(default_factory=dict)  # path -> "Linear(in_features=2, out_features=3)"
     notes: list[str] = field(default_factory=list)
 
@@ -122,13 +123,16 @@ def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
             operands.append(operand)
         wire = Wire("inner", node.shape, _dtype_name(node.dtype), len(model.ops))
         wire_of[node] = _add_wire(model, sources, wire, node)
-        op = Op(prim.name, operands, wire_of[node], node.number, node.mode.scope, node.mode.order)
+        op = Op(prim.name, operands, wire_of[node], node.number, node.mode.scope)
         if node.options:
             op.options = {k: option_text(v) for k, v in node.options.items() if v is not prim.options.get(k)}
         if op.scope and op.scope not in model.modules:
             model.modules[op.scope] = _described(node.mode.scope)
         model.ops.append(op)
         sources.operations.append(node)
+    numbers, model.lanes = lanes(node.mode for node in sources.operations)
+    for op, number in zip(model.ops, numbers, strict=True):
+        op.lane = number
     for tensor in outputs:
         root = tensor._node
         position = wire_of[root] if root is not None else _input_wire(model, sources, tensor, tensor._array, 0)
@@ -136,6 +140,26 @@ def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
         model.wires[position].output = True
         sources.arrays[position] = (tensor._array, root.number if root is not None else 0)
     return model, sources
+
+
+def lanes(modes: Iterable[Mode]) -> tuple[list[int], list[str]]:
+    """For every operation, given the mode in which it was recorded, its lane; and the names of the lanes.
+
+    A backward pass records all its operations in one mode, which is its own.
+    """
+    numbers: list[int] = []
+    names: list[str] = []
+    last: Mode | None = None
+    forward = backward = 0
+    for mode in modes:
+        owner = mode if mode.order else None
+        if not names or owner is not last:
+            forward, backward = forward + (owner is None), backward + (owner is not None)
+            again = f" {forward}" if forward > 1 else ""
+            names.append(f"forward{again}" if owner is None else f"backward {backward}, recorded by create_graph")
+        last = owner
+        numbers.append(len(names) - 1)
+    return numbers, names
 
 
 def _described(scope: str) -> str:

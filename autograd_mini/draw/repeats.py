@@ -66,7 +66,7 @@ def template(path: str) -> str:
 def _token(model: Model, op: Op) -> Any:
     out = model.wires[op.wire]
     constants = tuple(repr(o.constant) for o in op.operands)
-    return op.name, out.shape, out.dtype, constants, tuple(sorted(op.options.items())), template(op.scope), op.order
+    return op.name, out.shape, out.dtype, constants, tuple(sorted(op.options.items())), template(op.scope), op.lane
 
 
 def _pattern(model: Model, start: int, period: int, first: int) -> list[Any]:

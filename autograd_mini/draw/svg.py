@@ -154,9 +154,10 @@ def _link(link: Link, route: list[Place], end: float) -> str:
     parts = []
     if link.forward and link.gradient:
         back, forth = _halves(curves)
-        parts += [_stroke(back, GRADIENT), _stroke(forth, FORWARD)]
+        parts += [_stroke(back, GRADIENT, link.again), _stroke(forth, FORWARD, link.again)]
     else:
-        parts.append(_stroke(curves, FORWARD if link.forward else GRADIENT if link.gradient else LINE))
+        color = FORWARD if link.forward else GRADIENT if link.gradient else LINE
+        parts.append(_stroke(curves, color, link.again))
     parts += [_arrow(start, 1, GRADIENT)] if link.gradient else []
     parts += [_arrow(stop, -1, FORWARD)] if link.forward else []
     for p in route[1:-1]:
@@ -188,11 +189,12 @@ def _mid(a: Point, b: Point) -> Point:
     return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
 
 
-def _stroke(curves: list[Cubic], color: str) -> str:
+def _stroke(curves: list[Cubic], color: str, again: bool) -> str:
     if not curves:
         return ""
     path = f"M{_at(curves[0][0])}" + "".join(f"C{_at(b)} {_at(c)} {_at(d)}" for _, b, c, d in curves)
-    return f'<path d="{path}" fill="none" stroke="{color}" stroke-width="1.4"/>'
+    style = 'stroke-width="1" stroke-dasharray="5 4"' if again else 'stroke-width="1.4"'
+    return f'<path d="{path}" fill="none" stroke="{color}" {style}/>'
 
 
 def _arrow(tip: Point, direction: int, color: str) -> str:

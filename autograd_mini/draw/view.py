@@ -15,7 +15,7 @@ from .model import CHANGED, NO_GRAD, NO_PATH, NOT_KEPT, NOT_RUN, SHOWN, Model, O
 from .numbers import Number, number, summary
 from .units import Plan
 
-FORWARD, GRADIENT = "#00568F", "#A83C00"
+FORWARD, GRADIENT, LATER = "#00568F", "#A83C00", "#7B2D8B"
 INK, MUTED, ZERO, LINE, WHITE = "#1F2328", "#57606A", "#636C76", "#6E7781", "#FFFFFF"
 MARKS = {  # colour, weight and dashes of what has a problem
     VALUE: ("#000000", 4.0, False),
@@ -107,6 +107,7 @@ class Frame:
     color: str = LINE
     weight: float = 1.4
     fill: str = "#F6F8FA"
+    bottom: bool = False  # the text stands below
 
 
 @dataclass(slots=True)
@@ -152,6 +153,10 @@ def view_of(model: Model, options: Options, plan: Plan | None = None) -> View:
         for i in range(len(model.ops)):
             drawing.op(i)
         view.legend = _legend(model, view, options) if options.legend else []
+        if len(model.lanes) > 1:
+            from .lanes import draw_lanes
+
+            draw_lanes(model, view, options.legend)
     if model.hidden:
         label = [Run(f"+ {model.hidden:,} ops", MUTED, 12, bold=True)]
         view.boxes.insert(0, Box("hidden", "tensor", [label], dashed=True, border=LINE))
