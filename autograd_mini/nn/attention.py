@@ -84,9 +84,10 @@ class MultiheadAttention(Module):
             shapes = [list(x.shape) for x in (query, key, value)]
             raise ShapeError(f"query, key and value must all be (L, E), or all of them with a batch; got {shapes}")
         batched = query.ndim == 3
-        axes = (0, 1) if self.batch_first else (1, 0)  # where N and L are
+        swapped = batched and not self.batch_first
         parts = self._project(query, key, value)
-        q, k, v = (self._heads(x.transpose(*axes) if batched else x.unsqueeze(0)) for x in parts)
+        parts = tuple(x.transpose(0, 1) if swapped else x if batched else x.unsqueeze(0) for x in parts)
+        q, k, v = (self._heads(x) for x in parts)
         mask = self._mask(q, k, attn_mask, key_padding_mask)
         p, weights = self.dropout if self.training else 0.0, None
         if need_weights:
@@ -98,7 +99,7 @@ class MultiheadAttention(Module):
         else:
             out = F.scaled_dot_product_attention(q, k, v, mask, p)
         out = self.out_proj(out.transpose(1, 2).flatten(2))
-        return out.transpose(*axes) if batched else out.squeeze(0), weights
+        return out.transpose(0, 1) if swapped else out if batched else out.squeeze(0), weights
 
     def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         bias = self.in_proj_bias

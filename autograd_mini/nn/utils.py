@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -88,3 +89,9 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         parameter._array = np.asanyarray(parameter._array)
         parameter._array[...] = piece.reshape(parameter.shape)
         writes.note(parameter._array)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "rnn":
+        raise AttributeError("nn.utils.rnn: there are no packed sequences here; pad the batch to one length instead")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

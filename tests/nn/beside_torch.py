@@ -78,16 +78,18 @@ def twins(make: Callable[[Any], Any]) -> tuple[Any, Any]:
     return ours, theirs
 
 
-def check(make: Callable[[Any], Any], *arrays: Any, train: bool = True, times: int = 1, **options: Any) -> None:
+def check(
+    make: Callable[[Any], Any], *arrays: Any, train: bool = True, times: int = 1, tolerance: float = 1e-10
+) -> None:
     """Twins of a layer on the same inputs: outputs, gradients of inputs and parameters, and buffers afterwards."""
     models = twins(make)
     for model in models:
         model.train(train)
     for _ in range(times):
-        same(lambda lib, inputs: models[lib is torch](*inputs, **options), *arrays)
+        same(lambda lib, inputs: models[lib is torch](*inputs), *arrays, tolerance=tolerance)
     for ours, theirs in zip(models[0].parameters(), models[1].parameters(), strict=True):
         if theirs.grad is not None:
-            close(ours.grad, theirs.grad)
+            close(ours.grad, theirs.grad, tolerance)
         else:
             assert ours.grad is None
     for ours, theirs in zip(models[0].buffers(), models[1].buffers(), strict=True):

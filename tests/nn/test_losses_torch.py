@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nn.beside_torch import numbers, same, same_error, torch
 
 import autograd_mini as am
 from autograd_mini import nn
-
-from nn.beside_torch import numbers, same, same_error, torch
 
 X, Y = numbers((4, 3), 1) * 2, numbers((4, 3), 2)
 REDUCTIONS = ["mean", "sum", "none"]

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nn.beside_torch import check, close, numbers, same, same_error, torch, twins
 
 import autograd_mini as am
 from autograd_mini import nn
-
-from nn.beside_torch import check, close, numbers, same, same_error, torch, twins
 
 ROWS, LINE, PLANE = numbers((5, 4), 1), numbers((5, 4, 3), 2), numbers((3, 4, 5, 2), 3)
 

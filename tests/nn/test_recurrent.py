@@ -1,0 +1,155 @@
+"""RNN, LSTM, GRU and their cells against PyTorch; character models that learn the same."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from nn.beside_torch import check, losses_equal, numbers, same_error
+
+import autograd_mini as am
+from autograd_mini import nn
+from autograd_mini.nn.recurrent import _times
+
+X = numbers((5, 2, 3), 1)
+KINDS = ["RNN", "LSTM", "GRU"]
+
+
+def start(kind: str, *shape: int) -> Any:
+    return (numbers(shape, 2), numbers(shape, 3)) if kind == "LSTM" else numbers(shape, 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("layers", "bidirectional", "batch_first", "bias"), [
+    (1, False, False, True), (1, True, True, False), (2, False, True, True), (3, True, False, True),
+])  # fmt: skip
+def test_recurrent_layers(kind: str, layers: int, bidirectional: bool, batch_first: bool, bias: bool) -> None:
+    options = {"bidirectional": bidirectional, "batch_first": batch_first, "bias": bias}
+    batch = X.shape[0 if batch_first else 1]
+
+    def make(lib: Any) -> Any:
+        return getattr(lib.nn, kind)(3, 4, layers, **options)
+
+    def with_state(lib: Any) -> Any:
+        class Started(lib.nn.Module):  # type: ignore[misc, name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.layer = make(lib)
+
+            def forward(self, x: Any, *state: Any) -> Any:
+                return self.layer(x, state if kind == "LSTM" else state[0])
+
+        return Started()
+
+    check(make, X)
+    shape = (layers * (1 + bidirectional), batch, 4)
+    check(with_state, X, *(start(kind, *shape) if kind == "LSTM" else [start(kind, *shape)]))
+    check(make, X[:, 0])
+
+
+def test_relu_and_dropout_between_layers() -> None:
+    check(lambda lib: lib.nn.RNN(3, 4, 2, "relu"), X)
+    check(lambda lib: lib.nn.GRU(3, 4, 2, dropout=0.5), X, train=False)
+    check(lambda lib: lib.nn.LSTM(3, 4, 2, dropout=0.5), X, train=False)
+    layer = nn.LSTM(3, 4, 2, dropout=0.5)
+    x = am.tensor(X, dtype=am.float32)
+    assert layer(x)[0].tolist() != layer(x)[0].tolist()
+    assert layer.flatten_parameters() is None
+    dead = nn.RNN(3, 4, 2, "relu", dropout=1.0)  # nothing comes through: the second layer sees its biases alone
+    assert dead(x)[0].tolist() == dead(x * 7)[0].tolist() != dead(x[:4])[0].tolist()
+
+
+CELLS = [("RNNCell", {}), ("RNNCell", {"nonlinearity": "relu"}), ("LSTMCell", {}), ("GRUCell", {"bias": False})]
+
+
+@pytest.mark.parametrize(("kind", "options"), CELLS)
+def test_recurrent_cells(kind: str, options: dict[str, Any]) -> None:
+    def steps(lib: Any) -> Any:
+        class Unrolled(lib.nn.Module):  # type: ignore[misc, name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.cell = getattr(lib.nn, kind)(3, 4, **options)
+
+            def forward(self, x: Any) -> Any:
+                state = None
+                for now in x:
+                    state = self.cell(now, state)
+                return state
+
+        return Unrolled()
+
+    check(steps, X)
+    check(steps, X[:, 0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_are_unrolled_cells(kind: str) -> None:
+    layer, cell = getattr(nn, kind)(3, 4).double(), getattr(nn, f"{kind}Cell")(3, 4).double()
+    cell.load_state_dict({name.removesuffix("_l0"): value for name, value in layer.state_dict().items()})
+    state, hidden = None, []
+    for now in am.tensor(X):
+        state = cell(now, state)
+        hidden.append(state[0] if kind == "LSTM" else state)
+    np.testing.assert_allclose(layer(am.tensor(X))[0].detach().numpy(), am.stack(hidden).detach().numpy(), rtol=1e-12)
+
+
+def test_parameters_start_uniform() -> None:
+    for kind, cell in itertools.product(KINDS, ["", "Cell"]):
+        for parameter in getattr(nn, kind + cell)(50, 25).parameters():
+            values = parameter.detach().numpy()
+            assert np.abs(values).max() <= 0.2 and abs(values.std() - 0.2 / np.sqrt(3)) < 0.03
+
+
+def test_the_backward_pass_is_not_quadratic_in_time() -> None:
+    """Each time step is read out of halves of halves: no gradient as large as the sequence for every step."""
+    x = am.tensor(np.arange(14.0).reshape(7, 2), requires_grad=True)
+    parts = _times(x)
+    assert [part.tolist() for part in parts] == x.tolist() and _times(x[:0]) == []
+    sum((i + 1) * part.sum() for i, part in enumerate(parts)).backward()
+    assert x.grad.tolist() == [[i + 1.0] * 2 for i in range(7)]
+    depth, node = 0, parts[3].grad_fn
+    while node.next_functions:
+        node, depth = node.next_functions[0][0], depth + 1
+    assert depth <= 6  # two for each halving, none for each step before it
+
+
+def test_what_recurrent_layers_refuse() -> None:
+    for kind in KINDS:
+        same_error(lambda lib, kind=kind: getattr(lib.nn, kind)(3, 4)(lib.ones(5, 2, 2)), "Expected 3, got")
+        same_error(lambda lib, kind=kind: getattr(lib.nn, kind)(3, 4)(lib.ones(5, 2, 2, 3)), "to be 2D or 3D, got 4D")
+        same_error(lambda lib, kind=kind: getattr(lib.nn, kind)(3, 0), "hidden_size must be greater than zero")
+        same_error(lambda lib, kind=kind: getattr(lib.nn, kind)(3, 4, 0), "num_layers must be greater than zero")
+        same_error(lambda lib, kind=kind: getattr(lib.nn, kind)(3, 4, dropout=2.0), "dropout should be a number in range")
+    same_error(lambda lib: lib.nn.GRU(3, 4)(lib.ones(5, 2, 3), lib.ones(1, 3, 4)), "Expected hidden size (1, 2, 4)")
+    same_error(lambda lib: lib.nn.RNN(3, 4, nonlinearity="x"))
+    same_error(lambda lib: lib.nn.GRUCell(3, 4)(lib.ones(2, 3), lib.ones(3, 4)), "expected a state of shape (2, 4)")
+    with pytest.raises(NotImplementedError, match="proj_size"):
+        nn.LSTM(3, 4, proj_size=2)
+    with pytest.raises(NotImplementedError, match="packed sequences"):
+        nn.LSTM(3, 4)([am.ones(2, 3)])
+    with pytest.raises(AttributeError, match="packed sequences"):
+        nn.utils.rnn  # noqa: B018
+
+
+TEXT = np.array([list(b"hello autograd, hello mini torch")]).T % 32
+CHARACTERS = (TEXT[:-1].reshape(-1, 1), TEXT[1:].reshape(-1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_character_models_learn_as_in_pytorch(kind: str) -> None:
+    def make(lib: Any) -> Any:
+        class Characters(lib.nn.Module):  # type: ignore[misc, name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.embedding = lib.nn.Embedding(32, 8)
+                self.rnn = getattr(lib.nn, kind)(8, 16, num_layers=2)
+                self.head = lib.nn.Linear(16, 32)
+
+            def forward(self, x: Any) -> Any:
+                return self.head(self.rnn(self.embedding(x))[0]).view(-1, 32)
+
+        return Characters()
+
+    losses_equal(make, *CHARACTERS, lambda lib, y, t: lib.nn.functional.cross_entropy(y, t), lr=0.5)
