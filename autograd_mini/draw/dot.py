@@ -171,7 +171,9 @@ def _link(link: Link) -> str:
     """An arrow forward in the colour of values, one back in the colour of gradients, each on its half of the line."""
     # Uses of one tensor are kept short and straight: without it a long chain of skips drifts across the page.
     weight = " weight=4" if link.tail.startswith("j") else ""
-    if link.forward and link.gradient:
+    if link.active:
+        text = f'dir={"both" if link.forward else "back"} color="{GRADIENT}" penwidth=2.6'
+    elif link.forward and link.gradient:
         text = f'dir=both color="{GRADIENT};0.5:{FORWARD}"'
     elif link.forward or link.gradient:
         text = f'dir={"forward" if link.forward else "back"} color="{FORWARD if link.forward else GRADIENT}"'

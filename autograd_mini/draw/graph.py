@@ -23,6 +23,7 @@ from .gradients import show_gradients
 from .health import Problems, check, mark_causes
 from .model import Model, read
 from .names import name_wires
+from .steps import Step, animated, gif, steps
 from .svg import to_svg
 from .text import to_text
 from .trace import trace_backward
@@ -53,7 +54,7 @@ class Graph:
         self._plan = folded  # None: wire style
         self._options, self._backend = options, backend
         self._view: View | None = None
-        self._files: dict[str, bytes] = {}
+        self._files: dict[tuple[str, str], bytes] = {}
 
     @property
     def view(self) -> View:
@@ -73,11 +74,14 @@ class Graph:
         Raises GraphTooLarge above 1,500 boxes, TimeoutError if the layout takes longer than a minute.
         """
         self._check_size()
+        return self._svg(self.view)
+
+    def _svg(self, view: View) -> str:
         if self._backend == "dot" or (self._backend == "auto" and _dot_exists()):
-            return self._render("svg").decode()
+            return self._render("svg", view).decode()
         if self._backend == "auto":
             _say_once(NO_DOT)
-        return to_svg(self.view)
+        return to_svg(view)
 
     def png(self) -> bytes:
         """The picture as PNG, at 144 dots per inch. Needs Graphviz's `dot`."""
@@ -105,6 +109,30 @@ class Graph:
         """
         return check(self.model, exploding=exploding, vanishing=vanishing, dead=dead)
 
+    def steps(self) -> list[Step]:
+        """Backward in slow motion: for each operation its rule in words, and the picture just after it has run.
+
+        Raises ValueError where the gradients between the leaves are not known, in module style, and above 40 steps.
+
+        >>> import autograd_mini as am
+        >>> x = am.tensor(3.0, requires_grad=True)
+        >>> y = x.tanh()
+        >>> y.backward()
+        >>> for step in y.graph().steps():
+        ...     print(step.caption)
+        start: g, the gradient that arrives, is 1 at y
+        1  tanh passes g × (1 − out²): from y to x
+        """
+        if self._plan is not None:
+            raise ValueError('steps: every tensor must be shown: pass style="wire"')
+        return steps(self.model, self.view)
+
+    def _animated(self) -> str:
+        return animated([self._svg(step.view) for step in self.steps()])
+
+    def _gif(self) -> bytes:
+        return gif([self._render("png", step.view) for step in self.steps()])
+
     def to_dict(self) -> dict[str, Any]:
         """The model behind the picture, as dictionaries, lists, numbers and text."""
         return {"format": "autograd_mini.graph", "version": 1, **asdict(self.model)}
@@ -113,11 +141,15 @@ class Graph:
         """`to_dict` as JSON; nan and inf as words."""
         return json.dumps(_finite(self.to_dict()), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file of the kind its suffix says: .svg .png .pdf .dot .txt .json. Never half a file."""
+    def save(self, path: str | os.PathLike[str], animate: bool = False) -> None:
+        """Write a file of the kind its suffix says: .svg .png .pdf .gif .dot .txt .json. Never half a file.
+
+        A .gif shows backward step by step, and so does an .svg with animate=True, without scripts.
+        """
         path = Path(path)
         makers: dict[str, Callable[[], str | bytes]] = {
-            ".svg": self.svg,
+            ".svg": self._animated if animate else self.svg,
+            ".gif": self._gif,
             ".png": self.png,
             ".pdf": lambda: self._render("pdf"),
             ".dot": lambda: self.dot,
@@ -126,7 +158,9 @@ class Graph:
             ".json": self.to_json,
         }
         suffix = path.suffix.lower()
-        if suffix in (".html", ".gif"):
+        if animate and suffix not in (".svg", ".gif"):
+            raise ValueError(f"animate=True: {suffix} pictures do not move, use .svg or .gif")
+        if suffix == ".html":
             raise NotImplementedError(f"{suffix} pictures are not there yet: use .svg, which browsers show, or .png")
         if suffix not in makers:
             raise ValueError(f"cannot tell the format from {path.name!r}: use one of {', '.join(makers)}")
@@ -169,12 +203,13 @@ class Graph:
                 " a smaller number, draw an earlier tensor, or use .text(), .dot and .to_dict(), which have no limit"
             )
 
-    def _render(self, kind: str) -> bytes:
+    def _render(self, kind: str, view: View | None = None) -> bytes:
         """What Graphviz makes of the DOT text."""
         self._check_size()
-        if kind not in self._files:
-            self._files[kind] = _run_dot(self.dot, kind)
-        return self._files[kind]
+        source = to_dot(view or self.view)
+        if (kind, source) not in self._files:
+            self._files[kind, source] = _run_dot(source, kind)
+        return self._files[kind, source]
 
 
 def draw_graph(

@@ -36,10 +36,12 @@ def to_svg(view: View) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}pt" height="{height:.0f}pt"'
         f' viewBox="0 0 {width:.1f} {height:.1f}" role="img" aria-label="{name}" font-family="{FONT}">',
         f'<title>{name}</title><rect width="{width:.1f}" height="{height:.1f}" fill="#FFFFFF"/>',
+        "<g>",
         *head,
         f'<g transform="translate({MARGIN:g} {top:.1f})">',
         *(_link(link, route, ends[i]) for i, (link, route) in enumerate(placed.routes)),
         *(_box(p) for p in placed.places if p.box is not None),
+        "</g>",
         "</g></svg>\n",
     ])  # fmt: skip
 
@@ -152,7 +154,9 @@ def _link(link: Link, route: list[Place], end: float) -> str:
         (a, ((a[0] + b[0]) / 2, a[1]), ((a[0] + b[0]) / 2, b[1]), b) for a, b in pairwise(points)
     ]
     parts = []
-    if link.forward and link.gradient:
+    if link.active:
+        parts.append(_stroke(curves, GRADIENT, False).replace('width="1.4"', 'width="2.6"'))
+    elif link.forward and link.gradient:
         back, forth = _halves(curves)
         parts += [_stroke(back, GRADIENT, link.again), _stroke(forth, FORWARD, link.again)]
     else:

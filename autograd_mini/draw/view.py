@@ -93,6 +93,7 @@ class Link:
     gradient: bool = False
     label: Row = None
     again: bool = False  # a value that is used again further on: drawn dashed
+    active: bool = False  # the gradient flows here just now
     back: bool = False  # runs against the direction of the drawing: to the next copy of a repeat
 
 

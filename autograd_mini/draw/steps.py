@@ -1,0 +1,161 @@
+"""Backward step by step: the same picture again and again, in which one gradient after the other appears."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from .formula import LABELS, SENTENCES, SYMBOLS
+from .model import SHOWN, Model, Op
+from .view import GRADIENT, INK, MUTED, WHITE, Box, Line, Matrix, Row, Run, View
+
+MAX_STEPS = 40
+ACTIVE = "#FDE3D6"
+SECONDS = 2.0  # per step
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation's rule: what it says, the id of its box, and the picture just after it has run."""
+
+    caption: str
+    node: str
+    view: View
+
+
+def steps(model: Model, view: View) -> list[Step]:
+    """From the output back to the leaves: first what flows in from above, then one step per operation."""
+    order = [n for n in range(len(model.ops) - 1, -1, -1) if any(o.grad is not None for o in model.ops[n].operands)]
+    if not order or not all(model.wires[i].grad.state == SHOWN for n in order for i in [model.ops[n].wire]):
+        raise ValueError(
+            "steps: the gradients between the leaves are not known: call backward() before, best under trace_backward()"
+        )
+    if len(order) > MAX_STEPS:
+        raise ValueError(f"steps: {len(order)} are more than {MAX_STEPS}: pass max_ops=")
+    top = " and ".join(_called(model, i) for i in model.outputs)
+    captions = [f"start: g, the gradient that arrives, is 1 at {top}"]
+    captions += [f"{k}  {_caption(model, model.ops[n])}" for k, n in enumerate(order, 1)]
+    made = []
+    for k, caption in enumerate(captions):
+        frame = _frame(model, view, order[:k], captions, k)
+        made.append(Step(caption, f"n{order[k - 1]}" if k else "", frame))
+    return made
+
+
+def _caption(model: Model, op: Op) -> str:
+    """The rule; from which tensor to which; and who needs no gradient."""
+    label = LABELS.get(op.name, op.name)
+    sentence = SENTENCES.get(op.name, f"{label} passes g on by its rule")
+    given = [_called(model, o.wire) for o in op.operands if o.wire is not None and o.grad is not None]
+    skipped = [_called(model, o.wire) for o in op.operands if o.wire is not None and o.grad is None]
+    way = f"from {_called(model, op.wire)} to {' and '.join(dict.fromkeys(given))}"
+    return f"{sentence}: {way}" + (f" ({' and '.join(skipped)} needs none)" if skipped else "")
+
+
+def _called(model: Model, wire: int) -> str:
+    """The name of a tensor, or what made it."""
+    named = model.wires[wire]
+    if named.name or named.producer is None:
+        return named.name or f"the {named.kind}"
+    op = model.ops[named.producer]
+    return f"the result of {SYMBOLS.get(op.name) or LABELS.get(op.name, op.name)}"
+
+
+def _frame(model: Model, view: View, done: list[int], captions: list[str], k: int) -> View:
+    """The view with the gradients that are not computed yet in the colour of what is behind them: nothing moves."""
+    frame = deepcopy(view)
+    passed = set(done)
+    ready = {i for i, wire in enumerate(model.wires) if all(op in passed for op, _ in wire.uses)}
+    boxes = {box.id: box for box in frame.boxes}
+    for i, wire in enumerate(model.wires):
+        if wire.grad.state == SHOWN and i not in ready and (box := boxes.get(f"t{i}")) is not None:
+            _hide(box)
+    active = f"n{done[-1]}" if done else ""
+    for link in frame.links:
+        if link.label is not None and link.head.startswith("n") and int(link.head[1:]) not in passed:
+            link.label = _painted(link.label, WHITE)
+        link.active = bool(active) and link.gradient and active in (link.tail, link.head)
+    if active:
+        boxes[active].fill, boxes[active].border = ACTIVE, GRADIENT
+    title = [line for line in frame.legend if not line[0].text.startswith("backward, g being")]
+    shown: list[Line] = [title[0]] if title else []
+    frame.legend = shown + [
+        [Run(text, GRADIENT if j == k else INK if j < k else MUTED, 10)] for j, text in enumerate(captions)
+    ]
+    return frame
+
+
+def _hide(box: Box) -> None:
+    bar = box.rows.index(None)
+    box.rows = box.rows[: bar + 1] + [_painted(row, box.fill) for row in box.rows[bar + 1 :]]
+
+
+def _painted(row: Row, color: str) -> Row:
+    if isinstance(row, Matrix):
+        return Matrix([[replace(run, color=color) for run in line] for line in row.rows], color)
+    return [replace(run, color=color) for run in row] if isinstance(row, list) else row
+
+
+# ----------------------------------------------------------------------------------------------- moving
+
+
+def animated(frames: Sequence[str], seconds: float = SECONDS) -> str:
+    """SVG files of the same picture as one that moves, by CSS alone: what is the same in all is there once.
+
+    Who prefers reduced motion, and who sees no CSS, gets the last frame.
+    """
+    parts = [_parts(svg) for svg in frames]
+    if len({len(chunks) for _, chunks, _ in parts}) > 1:
+        raise ValueError("the steps of this picture differ in more than colour")
+    count, body, ranges = len(frames), [], set()
+    for versions in zip(*(chunks for _, chunks, _ in parts), strict=True):
+        if len(set(versions)) == 1:
+            body.append(versions[0])
+            continue
+        first = 0
+        for text, same in groupby(versions):
+            last = first + len(list(same)) - 1
+            ranges.add((first, last))
+            body.append(f'<g class="s{first}_{last}">\n{text}</g>\n')
+            first = last + 1
+    head, _, tail = parts[-1]
+    return head + _style(sorted(ranges), count, count * seconds) + "".join(body) + tail
+
+
+def _parts(svg: str) -> tuple[str, list[str], str]:
+    """What is before the drawing, the drawing in pieces, and what is after it. Without ids, which would clash."""
+    svg = re.sub(r' id="[^"]*"', "", svg)
+    start = svg.index("\n", svg.index("<g ")) + 1
+    end = svg.rindex("</g>")
+    pieces = re.split(r"(?=<!-- )", svg[start:end])  # Graphviz: a comment before each node and edge; else lines
+    return svg[:start], [*pieces[0].splitlines(keepends=True), *pieces[1:]], svg[end:]
+
+
+def _style(ranges: list[tuple[int, int]], count: int, total: float) -> str:
+    rules = []
+    for first, last in ranges:
+        name = f"s{first}_{last}"
+        rest = "visible" if last == count - 1 else "hidden"
+        stops = [f"0%{{visibility:{'visible' if first == 0 else 'hidden'}}}"]
+        stops += [f"{100 * first / count:.3f}%{{visibility:visible}}"] if first else []
+        stops += [f"{100 * (last + 1) / count:.3f}%{{visibility:hidden}}"] if last < count - 1 else []
+        rules.append(f"@keyframes {name}{{{''.join(stops)}}}")
+        rules.append(f".{name}{{visibility:{rest};animation:{name} {total:g}s step-end infinite}}")
+    still = "@media (prefers-reduced-motion:reduce){g{animation:none!important}}"
+    return "<style>" + "\n".join([*rules, still]) + "</style>\n"
+
+
+def gif(frames: Sequence[bytes], seconds: float = SECONDS) -> bytes:
+    """PNG files as one that moves. Needs Pillow."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError("GIF needs Pillow (pip install pillow); .svg with animate=True needs nothing") from error
+    images = [Image.open(io.BytesIO(png)).convert("RGB").quantize(64) for png in frames]
+    file = io.BytesIO()
+    images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=int(1000 * seconds), loop=0)
+    return file.getvalue()
