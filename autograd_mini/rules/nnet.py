@@ -279,8 +279,8 @@ def group_norm(
             f"Expected number of channels in input to be divisible by num_groups, but got input of shape"
             f" {list(input.shape)} and num_groups={num_groups}"
         )
-    grouped = standardize(reshape(input, (n, num_groups, -1)), axis=(-1,), eps=eps)
-    return _affine(reshape(grouped, input.shape), weight, bias, (-1, *[1] * (input.ndim - 2)))
+    grouped = reshape(input, (n, num_groups, math.prod(input.shape[1:]) // num_groups))
+    return _affine(reshape(standardize(grouped, axis=(-1,), eps=eps), input.shape), weight, bias, (-1, *[1] * (input.ndim - 2)))
 
 
 def instance_norm(

@@ -259,7 +259,7 @@ def adaptive_max_indices(x: Array, *, sizes: tuple[int, ...]) -> Array:
     for at in np.ndindex(*sizes):
         index = tuple(_bins(n, count)[i] for n, count, i in zip(plane, sizes, at, strict=True))
         part = x[(..., *index)]
-        first = np.argmax(part.reshape(*out.shape[: -len(sizes)], -1), axis=-1)
+        first = np.argmax(part.reshape(*out.shape[: -len(sizes)], numbers[index].size), axis=-1)
         out[(..., *at)] = numbers[index].reshape(-1)[first]
     return out
 
@@ -268,7 +268,8 @@ def _adaptive_max(axes: int, input: Array, output_size: Any, return_indices: boo
     sizes = _sizes(output_size, input, axes)
     lead = input.shape[:-axes]
     indices = adaptive_max_indices(input, sizes=tuple(sizes))
-    flat = take_along_dim(reshape(input, (*lead, -1)), reshape(indices, (*lead, -1)), axis=-1)
+    planes = reshape(input, (*lead, math.prod(input.shape[-axes:])))
+    flat = take_along_dim(planes, reshape(indices, (*lead, math.prod(sizes))), axis=-1)
     out = reshape(flat, indices.shape)
     return ValuesIndices(out, indices) if return_indices else out
 

@@ -125,6 +125,18 @@ def test_results_can_be_viewed_as_rows() -> None:
         np.testing.assert_array_equal(out.view(3, -1).numpy(), out.numpy().reshape(3, -1))
 
 
+def test_an_empty_batch() -> None:
+    """Nothing comes out, and the weights get a gradient of 0, as in PyTorch."""
+    x, weight = am.zeros(0, 4, 5, 5, requires_grad=True), am.ones(4, 2, 3, 3, requires_grad=True)
+    out = am.conv2d(x, weight, groups=2)
+    assert out.shape == (0, 4, 3, 3) and am.conv_transpose2d(x, weight, groups=2).shape == (0, 4, 7, 7)
+    out.sum().backward()
+    assert x.grad.shape == (0, 4, 5, 5) and not weight.grad.any()  # type: ignore[union-attr]
+    assert conv.unfold(x, 2).shape == (0, 16, 16) and conv.fold(conv.unfold(x, 2), (5, 5), 2).shape == x.shape
+    for pool in (am.max_pool2d, am.avg_pool2d, am.adaptive_avg_pool2d, am.adaptive_max_pool2d):
+        assert pool(x, 2).shape == (0, 4, 2, 2)
+
+
 def test_half_precision_sums_in_single() -> None:
     """8192 times 0.1 would come to a halt at 256 in half precision."""
     x, weight = am.full((1, 1, 8192, 1), 0.1, dtype=am.float16), am.ones(1, 1, 1, 1, dtype=am.float16)
