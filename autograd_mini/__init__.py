@@ -80,8 +80,8 @@ half, float, double, short, int, long = float16, float32, float64, int16, int32,
 
 concat = concatenate = cat
 row_stack = vstack
-# glibc returns the memory of large arrays to the kernel and gets it back page by page, unless a block as large was freed
-# before: so one is, untouched, in 10 µs. A step of LeNet then takes 28 % less; elsewhere it does nothing.
+# glibc returns the memory of large arrays to the kernel and gets it back page by page, unless a block as large was
+# freed before: so one is, untouched, in 10 µs. A step of LeNet then takes 28 % less; elsewhere it does nothing.
 _np.empty(2**25 - 2**16, _np.uint8)
 
 inf, nan, pi, e = _np.inf, _np.nan, _np.pi, _np.e
