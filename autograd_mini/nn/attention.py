@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import creation
 from ..creation import DTypeLike
 from ..engine import wrap
 from ..primitive import ShapeError
@@ -16,7 +15,7 @@ from . import functional as F
 from . import init
 from .linear import Linear
 from .module import Module
-from .parameter import Parameter
+from .parameter import Parameter, register_empty
 
 
 class MultiheadAttention(Module):
@@ -59,14 +58,11 @@ class MultiheadAttention(Module):
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
         self._same = self.kdim == self.vdim == embed_dim
-        sizes = {"q_proj_weight": embed_dim, "k_proj_weight": self.kdim, "v_proj_weight": self.vdim}
-        shapes = {"in_proj_weight": (3 * embed_dim, embed_dim), **{name: (embed_dim, n) for name, n in sizes.items()}}
-        for name, shape in shapes.items():
-            wanted = self._same == (name == "in_proj_weight")
-            empty = creation.empty(*shape, device=device, dtype=dtype)
-            self.register_parameter(name, Parameter(empty) if wanted else None)
-        empty = creation.empty(3 * embed_dim, device=device, dtype=dtype)
-        self.register_parameter("in_proj_bias", Parameter(empty) if bias else None)
+        q, k, v = (None,) * 3 if self._same else ((embed_dim, n) for n in (embed_dim, self.kdim, self.vdim))
+        register_empty(
+            self, device, dtype, in_proj_weight=(3 * embed_dim, embed_dim) if self._same else None, q_proj_weight=q,
+            k_proj_weight=k, v_proj_weight=v, in_proj_bias=(3 * embed_dim,) if bias else None
+        )
         self.out_proj = Linear(embed_dim, embed_dim, bias, device, dtype)
         for parameter in self.parameters(recurse=False):
             init.xavier_uniform_(parameter) if parameter.ndim > 1 else init.zeros_(parameter)

@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from .. import creation
 from ..creation import DTypeLike
 from ..rules.conv import per_axis
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
-from .parameter import Parameter
+from .parameter import Parameter, register_empty
 
 
 class _Conv(Module):
@@ -22,6 +21,7 @@ class _Conv(Module):
     _function: ClassVar[Callable[..., Tensor]]
     _axes: ClassVar[int]
     _transposed: ClassVar[bool] = False
+    weight: Parameter
     bias: Parameter | None
 
     def __init__(
@@ -50,10 +50,7 @@ class _Conv(Module):
             raise ValueError("padding='same' is not supported for strided convolutions")
         first, second = (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
         shape = (first, second // groups, *self.kernel_size)
-        self.weight = Parameter(creation.empty(*shape, device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", Parameter(creation.empty(out_channels, device=device, dtype=dtype)) if bias else None
-        )
+        register_empty(self, device, dtype, weight=shape, bias=(out_channels,) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
-from .parameter import Parameter
+from .parameter import Parameter, register_empty
 
 
 class _Affine(Module):
@@ -22,9 +22,7 @@ class _Affine(Module):
     bias: Parameter | None
 
     def _add_parameters(self, shape: tuple[int, ...], weight: bool, bias: bool, device: Any, dtype: DTypeLike) -> None:
-        for name, wanted in {"weight": weight, "bias": bias}.items():
-            empty = creation.empty(*shape, device=device, dtype=dtype)
-            self.register_parameter(name, Parameter(empty) if wanted else None)
+        register_empty(self, device, dtype, weight=shape if weight else None, bias=shape if weight and bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -59,7 +57,7 @@ class _BatchNorm(_Affine):
         self.register_buffer("running_mean", creation.zeros(num_features, **options) if tracked else None)
         self.register_buffer("running_var", creation.ones(num_features, **options) if tracked else None)
         self.register_buffer("num_batches_tracked", creation.tensor(0) if tracked else None)
-        self._add_parameters((num_features,), affine, affine and bias, device, dtype)
+        self._add_parameters((num_features,), affine, bias, device, dtype)
 
     def reset_running_stats(self) -> None:
         """Forget what the batches were like."""
@@ -125,8 +123,7 @@ class LayerNorm(_Affine):
         super().__init__()
         self.normalized_shape, self.eps = _shape(normalized_shape), eps
         self.elementwise_affine = elementwise_affine
-        both = elementwise_affine and bias
-        self._add_parameters(self.normalized_shape, elementwise_affine, both, device, dtype)
+        self._add_parameters(self.normalized_shape, elementwise_affine, bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(  # type: ignore[no-any-return]
@@ -168,7 +165,7 @@ class GroupNorm(_Affine):
         if num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        self._add_parameters((num_channels,), affine, affine and bias, device, dtype)
+        self._add_parameters((num_channels,), affine, bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)  # type: ignore[no-any-return]

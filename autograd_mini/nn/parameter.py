@@ -42,3 +42,10 @@ def empty_parameter(*shape: int, device: Any = None, dtype: DTypeLike = None) ->
     without a transposed operand; so is the step of the optimizer, which walks memory as it lies.
     """
     return Parameter(wrap(np.asfortranarray(creation.empty(*shape, device=device, dtype=dtype)._array)))
+
+
+def register_empty(module: Any, device: Any, dtype: DTypeLike, **shapes: tuple[int, ...] | None) -> None:
+    """Register parameters of these shapes, yet to be initialised; None reserves the name."""
+    for name, shape in shapes.items():
+        empty = None if shape is None else Parameter(creation.empty(*shape, device=device, dtype=dtype))
+        module.register_parameter(name, empty)

@@ -14,7 +14,7 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
-from .parameter import Parameter
+from .parameter import register_empty
 
 State = tuple[Tensor, ...]
 # One step of a cell: from W_ih x + b_ih, the state, and the function W_hh h + b_hh of its hidden part to the new state.
@@ -66,19 +66,17 @@ class _Recurrent(Module):
 
     _kind: str
 
-    def __init__(self, kind: str, input_size: int, hidden_size: int, bias: bool) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
         super().__init__()
         if hidden_size <= 0:
             raise ValueError("hidden_size must be greater than zero")
-        self.input_size, self.hidden_size, self.bias, self._kind = input_size, hidden_size, bias, kind
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
 
     def _add(self, input_size: int, suffix: str, device: Any, dtype: DTypeLike) -> None:
         rows = _STEPS[self._kind][1] * self.hidden_size
-        shapes = {"weight_ih": (rows, input_size), "weight_hh": (rows, self.hidden_size)}
-        for name, shape in {**shapes, "bias_ih": (rows,), "bias_hh": (rows,)}.items():
-            wanted = self.bias or name.startswith("weight")
-            empty = creation.empty(*shape, device=device, dtype=dtype)
-            self.register_parameter(name + suffix, Parameter(empty) if wanted else None)
+        shapes: dict[str, Any] = {"weight_ih": (rows, input_size), "weight_hh": (rows, self.hidden_size)}
+        shapes["bias_ih"] = shapes["bias_hh"] = (rows,) if self.bias else None
+        register_empty(self, device, dtype, **{name + suffix: shape for name, shape in shapes.items()})
 
     def reset_parameters(self) -> None:
         """Draw all parameters again."""
@@ -120,9 +118,9 @@ class RNNBase(_Recurrent):
     """
 
     def __init__(
-        self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
-        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
-        device: Any = None, dtype: DTypeLike = None
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+        dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None,
+        dtype: DTypeLike = None
     ) -> None:
         if proj_size:
             raise NotImplementedError("proj_size is not supported: put a Linear behind the layer")
@@ -132,13 +130,12 @@ class RNNBase(_Recurrent):
             raise ValueError(
                 "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
             )
-        super().__init__({"RNN_TANH": "tanh", "RNN_RELU": "relu"}.get(mode, mode), input_size, hidden_size, bias)
-        self.mode, self.num_layers, self.batch_first, self.dropout = mode, num_layers, batch_first, float(dropout)
+        super().__init__(input_size, hidden_size, bias)
+        self.num_layers, self.batch_first, self.dropout = num_layers, batch_first, float(dropout)
         self.bidirectional = bidirectional
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
-                width = hidden_size * (1 + bidirectional) if layer else input_size
-                self._add(width, suffix, device, dtype)
+                self._add(hidden_size * (1 + bidirectional) if layer else input_size, suffix, device, dtype)
         self.reset_parameters()
 
     def _suffixes(self, layer: int) -> list[str]:
@@ -193,19 +190,16 @@ class RNNBase(_Recurrent):
 
 class RNN(RNNBase):
     __doc__ = f"h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or with relu: {RNNBase.__doc__}"
+    _kind = "tanh"
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True,
-        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device: Any = None,
-        dtype: DTypeLike = None
+        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any,
+        **kwargs: Any
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
-        super().__init__(
-            f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, bias, batch_first, dropout,
-            bidirectional, 0, device, dtype
-        )
-        self.nonlinearity = nonlinearity
+        super().__init__(input_size, hidden_size, num_layers, *args, **kwargs)
+        self.nonlinearity = self._kind = nonlinearity
 
 
 class LSTM(RNNBase):
@@ -215,40 +209,37 @@ class LSTM(RNNBase):
     >>> output.shape, h.shape
     ((5, 3, 20), (1, 3, 20))
     """
-
-    def __init__(self, input_size: int, hidden_size: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__("LSTM", input_size, hidden_size, *args, **kwargs)
+    _kind = "LSTM"
 
 
 class GRU(RNNBase):
     __doc__ = f"Gated recurrent unit: h' = (1 - z) n + z h with n = tanh(x_n + r h_n). {RNNBase.__doc__}"
-
-    def __init__(self, input_size: int, hidden_size: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__("GRU", input_size, hidden_size, *args, **kwargs)
+    _kind = "GRU"
 
 
 class _Cell(_Recurrent):
     """One step: input (N, input_size) or (input_size), state (N, hidden_size) or (hidden_size), by default 0."""
 
     def __init__(
-        self, kind: str, input_size: int, hidden_size: int, bias: bool, device: Any, dtype: DTypeLike
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DTypeLike = None
     ) -> None:
-        super().__init__(kind, input_size, hidden_size, bias)
+        super().__init__(input_size, hidden_size, bias)
         self._add(input_size, "", device, dtype)
         self.reset_parameters()
 
-    def _run(self, input: Tensor, hx: Any) -> State:
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
         self._check_features(input)
         if input.ndim not in (1, 2):
             raise ValueError(f"{self._get_name()}: Expected input to be 1D or 2D, got {input.ndim}D instead")
         shape, count = (*input.shape[:-1], self.hidden_size), _STEPS[self._kind][2]
         if hx is None:
             hx = (creation.zeros(*shape, dtype=input.dtype),) * count
-        state = tuple(hx) if count > 1 or isinstance(hx, tuple) else (hx,)
+        state = hx if isinstance(hx, tuple) else tuple(hx) if count > 1 else (hx,)
         for part in state:
             if part.shape != shape:
                 raise ShapeError(f"{self._get_name()}: expected a state of shape {shape}, got {list(part.shape)}")
-        return self._scan(input.unsqueeze(0), state, "")[1]
+        state = self._scan(input.unsqueeze(0), state, "")[1]
+        return state if count > 1 else state[0]
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else f", bias={self.bias}")
@@ -257,17 +248,16 @@ class _Cell(_Recurrent):
 class RNNCell(_Cell):
     """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or with relu: one step of `RNN`."""
 
+    _kind = "tanh"
+
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
         dtype: DTypeLike = None
     ) -> None:
+        super().__init__(input_size, hidden_size, bias, device, dtype)
         if nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {nonlinearity}")
-        super().__init__(nonlinearity, input_size, hidden_size, bias, device, dtype)
-        self.nonlinearity = nonlinearity
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        return self._run(input, hx)[0]
+        self.nonlinearity = self._kind = nonlinearity
 
     def extra_repr(self) -> str:
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
@@ -276,23 +266,10 @@ class RNNCell(_Cell):
 class LSTMCell(_Cell):
     """One step of `LSTM`: from (h, c) to the new (h, c)."""
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DTypeLike = None
-    ) -> None:
-        super().__init__("LSTM", input_size, hidden_size, bias, device, dtype)
-
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        h, c = self._run(input, hx)
-        return h, c
+    _kind = "LSTM"
 
 
 class GRUCell(_Cell):
     """One step of `GRU`."""
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DTypeLike = None
-    ) -> None:
-        super().__init__("GRU", input_size, hidden_size, bias, device, dtype)
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        return self._run(input, hx)[0]
+    _kind = "GRU"

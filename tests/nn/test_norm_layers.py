@@ -38,7 +38,7 @@ def test_batch_norm_after_training() -> None:
 def test_what_norms_refuse() -> None:
     same_error(lambda lib: lib.nn.BatchNorm1d(4)(lib.ones(2, 4, 3, 2)))
     same_error(lambda lib: lib.nn.BatchNorm2d(4)(lib.ones(2, 4)))
-    same_error(lambda lib: lib.nn.BatchNorm1d(4)(lib.ones(1, 4)), "Expected more than 1 value per channel when training")
+    same_error(lambda lib: lib.nn.BatchNorm1d(4)(lib.ones(1, 4)), "Expected more than 1 value per channel")
     same_error(lambda lib: lib.nn.GroupNorm(3, 4), "must be divisible by num_groups")
     same_error(lambda lib: lib.nn.LayerNorm(3)(lib.ones(2, 4)), "normalized_shape=[3]")
 

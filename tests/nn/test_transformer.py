@@ -141,6 +141,7 @@ def test_masks_copies_and_starts() -> None:
     assert bound * 0.98 < np.abs(wide).max() <= bound
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 def test_what_transformers_refuse() -> None:
     same_error(lambda lib: lib.nn.TransformerEncoderLayer(8, 2, activation="tanh"))
     small = {"d_model": 8, "nhead": 2, "num_encoder_layers": 1, "num_decoder_layers": 1, "dim_feedforward": 4}
@@ -196,8 +197,8 @@ def test_a_gpt_block_learns_as_in_pytorch() -> None:
         class Gpt(net.Module):  # type: ignore[misc, name-defined]
             def __init__(self) -> None:
                 super().__init__()
-                parts = {"wte": net.Embedding(11, 8), "wpe": net.Embedding(3, 8), "h": net.ModuleList([Block(), Block()])}
-                self.transformer = net.ModuleDict(parts)
+                tables = {"wte": net.Embedding(11, 8), "wpe": net.Embedding(3, 8)}
+                self.transformer = net.ModuleDict({**tables, "h": net.ModuleList([Block(), Block()])})
                 self.lm_head = net.Linear(8, 11, bias=False)
                 self.transformer["wte"].weight = self.lm_head.weight
 
