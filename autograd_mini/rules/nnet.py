@@ -280,7 +280,8 @@ def group_norm(
             f" {list(input.shape)} and num_groups={num_groups}"
         )
     grouped = reshape(input, (n, num_groups, math.prod(input.shape[1:]) // num_groups))
-    return _affine(reshape(standardize(grouped, axis=(-1,), eps=eps), input.shape), weight, bias, (-1, *[1] * (input.ndim - 2)))
+    out = reshape(standardize(grouped, axis=(-1,), eps=eps), input.shape)
+    return _affine(out, weight, bias, (-1, *[1] * (input.ndim - 2)))
 
 
 def instance_norm(
