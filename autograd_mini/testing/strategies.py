@@ -1,0 +1,70 @@
+"""Strategies for hypothesis: tensors, and shapes that broadcast together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dtypes import dtype_of
+from ..engine import Array, wrap
+from ..tensor import Tensor
+from .battery import LAYOUTS, DTypeLike, Shape
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+
+def tensors(
+    shape: Any = None,
+    dtype: DTypeLike = np.float64,
+    requires_grad: bool = False,
+    elements: SearchStrategy[Any] | None = None,
+    layouts: bool = False,
+) -> SearchStrategy[Tensor]:
+    """Strategy for tensors.
+
+    shape: a tuple, or a strategy for one (default: 0-d to 4-D, lengths 0 to 3). elements: a strategy for the values
+    (default: -10 to 10 for floats). layouts: also Fortran-ordered, strided, reversed and read-only memory.
+
+    >>> from hypothesis import given
+    >>> @given(tensors(requires_grad=True))
+    ... def test_sum(x):
+    ...     x.sum().backward()
+    ...     assert (x.grad == 1).all()
+    >>> test_sum()
+    """
+    st, hnp = hypothesis_or_error()
+    wanted = dtype_of(dtype)
+    if elements is None and wanted.kind == "f":
+        elements = hnp.from_dtype(wanted, min_value=-10, max_value=10, allow_nan=False, allow_subnormal=False)
+    if shape is None:
+        shape = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
+    relay = st.sampled_from([f for name, f in LAYOUTS.items() if name != "scalar"]) if layouts else st.just(np.array)
+
+    def make(array: Array, lay: Callable[[Array], Array]) -> Tensor:
+        return wrap(lay(array)).requires_grad_(requires_grad)
+
+    made: SearchStrategy[Tensor] = st.builds(make, hnp.arrays(wanted, shape, elements=elements), relay)
+    return made
+
+
+def broadcastable_shapes(
+    count: int = 2, *, max_dims: int = 4, min_side: int = 0, max_side: int = 3
+) -> SearchStrategy[tuple[Shape, ...]]:
+    """Strategy for `count` shapes that broadcast together."""
+    _, hnp = hypothesis_or_error()
+    sides: Any = {"max_dims": max_dims, "min_side": min_side, "max_side": max_side}
+    drawn = hnp.mutually_broadcastable_shapes(num_shapes=count, **sides)
+    shapes: SearchStrategy[tuple[Shape, ...]] = drawn.map(lambda both: tuple(both.input_shapes))
+    return shapes
+
+
+def hypothesis_or_error() -> tuple[Any, Any]:
+    try:
+        import hypothesis.extra.numpy
+        import hypothesis.strategies
+    except ImportError as error:
+        raise ImportError("the strategies need hypothesis: pip install autograd_mini[testing]") from error
+    return hypothesis.strategies, hypothesis.extra.numpy
