@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from ..autograd.function import Function
 from ..creation import DTypeLike, zeros_like
 from ..engine import HookHandle, Mode, _mode, current_mode, wrap
 from ..tensor import Tensor
@@ -56,9 +57,10 @@ class Module:
     # attribute: so a parameter is read at the speed of an attribute, and there is no second place to keep in step.
     _kinds: dict[str, str]
     _scope: tuple[Mode | None, Mode] = (None, Mode())  # cache of __call__: the mode outside and the mode inside
-    _hooked = False  # has a hook ever been registered? Then they stand in these two, by number
+    _hooked = False  # has a hook ever been registered? Then they stand in these three, by number
     _pre_hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
     _hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
+    _backward_hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
     _caches: ClassVar = ("_scope",)
 
     def __init__(self) -> None:
@@ -101,11 +103,37 @@ class Module:
     def _call_hooked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for pre_hook in tuple(self._pre_hooks.values()):
             args, kwargs = pre_hook(self, args, kwargs)
+        leave: Callable[[Any], Any] | None = None
+        if self._backward_hooks:
+            args, leave = self._watch_backward(args)
         result = self.forward(*args, **kwargs)
         for hook in tuple(self._hooks.values()):
             changed = hook(self, args, kwargs, result)
             result = result if changed is None else changed
-        return result
+        return leave(result) if leave is not None else result
+
+    def _watch_backward(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], Callable[[Any], Any]]:
+        """The arguments, and a function for the result, through which the gradients of this call pass on their way."""
+        grad_output: tuple[Any, ...] = ()
+
+        def arrived(grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
+            for hook in tuple(self._backward_hooks.values()):
+                changed = hook(self, grad_input, grad_output)
+                if changed is not None:
+                    grad_input = changed if isinstance(changed, tuple) else (changed,)
+            return grad_input
+
+        def left(grads: tuple[Any, ...]) -> tuple[Any, ...]:
+            nonlocal grad_output
+            grad_output = grads
+            if not any(isinstance(a, Tensor) and a.requires_grad for a in args):
+                arrived((None,) * len(args))
+            return grads
+
+        def leave(result: Any) -> Any:
+            return _through(left, result) if isinstance(result, tuple) else _through(left, (result,))[0]
+
+        return _through(arrived, args), leave
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -151,10 +179,12 @@ class Module:
         return handle
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> HookHandle:
-        raise NotImplementedError(
-            "backward hooks of modules are not supported: register_forward_hook, and in it output.register_hook(...)"
-            " for the gradient of the output, or args[0].register_hook(...) for that of the input"
-        )
+        """Call `hook(module, grad_input, grad_output)` when backward has come through this module.
+
+        Both are tuples: the gradients of the positional arguments and of the output, None for what requires none. What
+        the hook returns, if anything, replaces grad_input.
+        """
+        return self._hook("_backward_hooks", hook, prepend)
 
     # --------------------------------------------------------------------------------------------- registration
 
@@ -488,6 +518,32 @@ class Module:
             return f"{self._get_name()}({extra})"
         body = "".join(f"\n  {line}" for line in lines + children)
         return f"{self._get_name()}({body}\n)" if body else f"{self._get_name()}()"
+
+
+class _Passage(Function):
+    """The same tensors, whose gradients pass through a function on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Callable[[tuple[Any, ...]], tuple[Any, ...]], *tensors: Tensor) -> Any:
+        ctx.call = call
+        return tensors
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return None, *ctx.call(grads)
+
+
+def _through(call: Callable[[tuple[Any, ...]], tuple[Any, ...]], values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values, those of them that require grad behind a `_Passage`; `call` gets None in place of the others."""
+    live = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
+
+    def widen(grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        found = dict(zip(live, grads, strict=True))
+        returned = call(tuple(found.get(i) for i in range(len(values))))
+        return tuple(returned[i] for i in live)
+
+    passed = dict(zip(live, _Passage.apply(widen, *(values[i] for i in live)) if live else (), strict=True))
+    return tuple(passed.get(i, value) for i, value in enumerate(values))
 
 
 _EXPECTED = {

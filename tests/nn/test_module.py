@@ -266,11 +266,6 @@ def test_hooks_with_keyword_arguments() -> None:
         add(1, y=2)
 
 
-def test_backward_hooks_say_what_to_use() -> None:
-    with pytest.raises(NotImplementedError, match="register_hook"):
-        nn.Identity().register_full_backward_hook(lambda *a: None)
-
-
 # ---------------------------------------------------------------------------------------------------------- scope
 
 
