@@ -181,8 +181,9 @@ class Module:
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> HookHandle:
         """Call `hook(module, grad_input, grad_output)` when backward has come through this module.
 
-        Both are tuples: the gradients of the positional arguments and of the output, None for what requires none. What
-        the hook returns, if anything, replaces grad_input.
+        Both are tuples: the gradients of the positional arguments and of the output; as in PyTorch 0 for tensors that
+        require none, and None for other things, or all of grad_input if no argument requires grad. What the hook
+        returns, if anything, replaces grad_input.
         """
         return self._hook("_backward_hooks", hook, prepend)
 
@@ -534,11 +535,12 @@ class _Passage(Function):
 
 
 def _through(call: Callable[[tuple[Any, ...]], tuple[Any, ...]], values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values, those of them that require grad behind a `_Passage`; `call` gets None in place of the others."""
+    """The values, those of them that require grad behind a `_Passage`; `call` gets 0 for the other tensors, else None."""
     live = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
 
     def widen(grads: tuple[Any, ...]) -> tuple[Any, ...]:
-        found = dict(zip(live, grads, strict=True))
+        found: dict[int, Any] = {i: zeros_like(value) for i, value in enumerate(values) if isinstance(value, Tensor)}
+        found.update(zip(live, grads, strict=True))
         returned = call(tuple(found.get(i) for i in range(len(values))))
         return tuple(returned[i] for i in live)
 

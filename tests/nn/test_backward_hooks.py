@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nn.beside_torch import LIBRARIES, flat, numbers, twins
 
 import autograd_mini as am
-from nn.beside_torch import LIBRARIES, flat, numbers, twins
 
 
 def two(lib: Any) -> Any:
