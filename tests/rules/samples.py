@@ -41,7 +41,6 @@ from rules.sampling import (
 
 import autograd_mini as am
 import autograd_mini.rules
-from autograd_mini.rules.conv import Window
 from autograd_mini.testing import Sample
 
 
@@ -103,13 +102,6 @@ INDICES: list[tuple[tuple[int, ...], Any, tuple[int, ...]]] = [  # shape, index,
 
 ROWS = np.array([2, 0, 2, 1])  # of three, one of them twice
 ELEMENTS = np.array([[0, 2, 1], [2, 2, 0]])  # of a (3, 4), along axis 0
-
-
-WINDOWS = (  # over 4 x 5: plain; strided and padded; dilated
-    (Window(2, 1, 1, 0, 3), Window(3, 1, 1, 0, 3)),
-    (Window(3, 2, 1, 1, 2), Window(2, 2, 1, 1, 3)),
-    (Window(2, 1, 2, 0, 2), Window(2, 1, 3, 1, 4)),
-)
 
 
 def has_arrays(index: Any) -> bool:
@@ -443,55 +435,6 @@ SAMPLES: dict[str, Entry] = {
             Sample(normal(2, 2), shape=(2, 3, 3), offset=-1, dim1=1, dim2=2),
         ]
     ),
-    # conv, pool
-    "windows_of": Entry([Sample(normal(2, 1, 4, 5), windows=w) for w in WINDOWS]),
-    "overlap_add": Entry(
-        [
-            Sample(normal(w[0].kernel * w[1].kernel, 2, w[0].number, w[1].number), windows=w, shape=(2, 4, 5))
-            for w in WINDOWS
-        ]
-    ),
-    "convolution": Entry(
-        [
-            Sample(normal(2, 2, 4, 5), normal(2, c, w[0].kernel, w[1].kernel, seed=1), windows=w)
-            for c in (2, 1)
-            for w in WINDOWS
-        ]
-    ),
-    "conv_weight": Entry(
-        [
-            Sample(
-                normal(2, 2, 4, 5),
-                normal(2, 2, w[0].number, w[1].number, seed=1),
-                windows=w,
-                shape=(2, c, w[0].kernel, w[1].kernel),
-            )
-            for c in (2, 1)
-            for w in WINDOWS
-        ]
-    ),
-    "conv_transpose": Entry(
-        [
-            Sample(
-                normal(2, 2, w[0].number, w[1].number),
-                normal(2, c, w[0].kernel, w[1].kernel, seed=1),
-                windows=w,
-                shape=(2, 2, 4, 5),
-            )
-            for c in (2, 1)
-            for w in WINDOWS
-        ]
-    ),
-    "sum_pool": Entry([Sample(normal(2, 1, 4, 5), windows=w) for w in WINDOWS]),
-    "max_pool": Entry([Sample(distinct(2, 1, 4, 5), windows=w) for w in WINDOWS]),
-    "first_hits": Entry(
-        [Sample(np.array([[1.0, 2.0, 2.0, 0.0]]), np.array([[2.0, 2.0]]), windows=(Window(3, 1, 1, 0, 2),))],
-        lambda x, out, windows: np.array([[[False, True]], [[True, False]], [[False, False]]]),
-        dtypes=(),
-    ),
-    "adaptive_max_indices": Entry(
-        [Sample(np.array([[0.0, 2.0, 1.0, 5.0]]), sizes=(2,))], lambda x, sizes: np.array([[1, 3]]), dtypes=()
-    ),
     "cat": Entry(
         [
             Sample(normal(2, 3), normal(1, 3, seed=1)),
@@ -608,85 +551,6 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
     ),
     "tril": Entry([Sample(normal(3, 4)), Sample(normal(3, 4), 1), Sample(normal(2, 3, 3), -1)], np.tril, "tril"),
     "triu": Entry([Sample(normal(3, 4)), Sample(normal(3, 4), 1), Sample(normal(2, 3, 3), -1)], np.triu, "triu"),
-    # conv, pool
-    "conv1d": Entry(
-        [
-            Sample(normal(2, 2, 6), normal(4, 2, 3, seed=1), normal(4, seed=2)),
-            Sample(normal(2, 6), normal(4, 2, 3, seed=1), stride=2, padding=1, dilation=2),
-            Sample(normal(2, 2, 6), normal(4, 1, 3, seed=1), padding="same", groups=2),
-        ],
-        None,
-        functional("conv1d"),
-    ),
-    "conv2d": Entry(
-        [
-            Sample(normal(2, 2, 4, 5), normal(3, 2, 2, 3, seed=1), normal(3, seed=2)),
-            Sample(normal(2, 4, 5), normal(3, 2, 2, 3, seed=1), normal(3, seed=2), stride=(2, 1), padding=(1, 2)),
-            Sample(normal(1, 2, 5, 5), normal(2, 1, 2, 2, seed=1), dilation=2, groups=2),
-        ],
-        None,
-        functional("conv2d"),
-    ),
-    "conv_transpose1d": Entry(
-        [
-            Sample(normal(2, 2, 4), normal(2, 3, 3, seed=1), normal(3, seed=2)),
-            Sample(normal(2, 4), normal(2, 2, 3, seed=1), stride=2, padding=1, output_padding=1, groups=2),
-        ],
-        None,
-        functional("conv_transpose1d"),
-    ),
-    "conv_transpose2d": Entry(
-        [
-            Sample(normal(2, 2, 3, 2), normal(2, 3, 2, 3, seed=1), normal(3, seed=2)),
-            Sample(
-                normal(1, 2, 3, 2),
-                normal(2, 2, 3, 2, seed=1),
-                stride=2,
-                padding=1,
-                output_padding=(1, 0),
-                groups=2,
-                dilation=2,
-            ),
-        ],
-        None,
-        functional("conv_transpose2d"),
-    ),
-    "max_pool1d": Entry(
-        [Sample(distinct(2, 2, 7), 3), Sample(distinct(2, 7), 3, 2, 1, ceil_mode=True)], None, functional("max_pool1d")
-    ),
-    "max_pool2d": Entry(
-        [
-            Sample(distinct(2, 1, 5, 6), 2),
-            Sample(distinct(1, 5, 6), (3, 2), stride=(1, 2), padding=1, dilation=(2, 1)),
-            Sample(distinct(1, 5, 6), 2, return_indices=True),
-        ],
-        None,
-        functional("max_pool2d"),
-    ),
-    "avg_pool1d": Entry(
-        [Sample(normal(2, 2, 7), 3), Sample(normal(2, 7), 3, 2, 1, ceil_mode=True)], None, functional("avg_pool1d")
-    ),
-    "avg_pool2d": Entry(
-        [
-            Sample(normal(2, 1, 5, 6), 2),
-            Sample(normal(1, 5, 6), (3, 2), stride=(1, 2), padding=1, count_include_pad=False),
-            Sample(normal(1, 5, 6), 2, ceil_mode=True, divisor_override=3),
-        ],
-        None,
-        functional("avg_pool2d"),
-    ),
-    "adaptive_avg_pool1d": Entry(
-        [Sample(normal(2, 7), 3), Sample(normal(1, 2, 4), 1)], None, functional("adaptive_avg_pool1d")
-    ),
-    "adaptive_avg_pool2d": Entry(
-        [Sample(normal(1, 5, 7), (2, 3)), Sample(normal(1, 2, 4, 4), 2)], None, functional("adaptive_avg_pool2d")
-    ),
-    "adaptive_max_pool1d": Entry([Sample(distinct(2, 7), 3)], None, functional("adaptive_max_pool1d")),
-    "adaptive_max_pool2d": Entry(
-        [Sample(distinct(1, 5, 7), (2, 3)), Sample(distinct(1, 5, 7), 2, return_indices=True)],
-        None,
-        functional("adaptive_max_pool2d"),
-    ),
     # index
     "gather": Entry([Sample(normal(3, 4), 0, ELEMENTS), Sample(normal(3, 4), -1, ELEMENTS.T)], None, "gather"),
     "index_select": Entry([Sample(normal(3, 2), 0, ROWS), Sample(normal(2, 3), -1, ROWS)], None, "index_select"),
@@ -742,12 +606,6 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
         "clamp",
     ),
     "clip": Entry([Sample(normal(3, 4), -0.5, 0.5)], np.clip, "clip"),
-    "max": Entry(
-        [Sample(distinct(3, 4)), Sample(distinct(3, 4), dim=1), Sample(distinct(4), dim=0, keepdim=True)], None, "max"
-    ),
-    "min": Entry(
-        [Sample(distinct(3, 4)), Sample(distinct(3, 4), dim=-2), Sample(distinct(4), dim=0, keepdim=True)], None, "min"
-    ),
     "reshape": Entry([Sample(normal(2, 6), (3, 4)), Sample(normal(2, 6), (-1, 2))], np.reshape, "reshape"),
     "permute": Entry([Sample(normal(2, 3, 4), (2, 0, 1)), Sample(normal(), ())], np.transpose, "permute"),
     "transpose": Entry([Sample(normal(2, 3, 4), 0, -1)], np.swapaxes, "transpose"),
