@@ -23,6 +23,7 @@ from .gradients import show_gradients
 from .health import Problems, check, mark_causes
 from .model import Model, read
 from .names import name_wires
+from .page import page
 from .steps import Step, animated, gif, steps
 from .svg import to_svg
 from .text import to_text
@@ -133,6 +134,16 @@ class Graph:
     def _gif(self) -> bytes:
         return gif([self._render("png", step.view) for step in self.steps()])
 
+    def html(self) -> str:
+        """The picture as a self-contained page: backward step by step where `steps` can, zoom, search, dark theme."""
+        self._check_size()
+        try:
+            made = self.steps()
+        except ValueError:
+            made = []
+        frames = [self._svg(step.view) for step in made] or [self.svg()]
+        return page(frames, [step.caption for step in made], self.view.title, self.text())
+
     def to_dict(self) -> dict[str, Any]:
         """The model behind the picture, as dictionaries, lists, numbers and text."""
         return {"format": "autograd_mini.graph", "version": 1, **asdict(self.model)}
@@ -142,7 +153,7 @@ class Graph:
         return json.dumps(_finite(self.to_dict()), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     def save(self, path: str | os.PathLike[str], animate: bool = False) -> None:
-        """Write a file of the kind its suffix says: .svg .png .pdf .gif .dot .txt .json. Never half a file.
+        """Write a file of the kind its suffix says: .svg .png .pdf .gif .html .dot .txt .json. Never half a file.
 
         A .gif shows backward step by step, and so does an .svg with animate=True, without scripts.
         """
@@ -150,6 +161,7 @@ class Graph:
         makers: dict[str, Callable[[], str | bytes]] = {
             ".svg": self._animated if animate else self.svg,
             ".gif": self._gif,
+            ".html": self.html,
             ".png": self.png,
             ".pdf": lambda: self._render("pdf"),
             ".dot": lambda: self.dot,
@@ -160,8 +172,6 @@ class Graph:
         suffix = path.suffix.lower()
         if animate and suffix not in (".svg", ".gif"):
             raise ValueError(f"animate=True: {suffix} pictures do not move, use .svg or .gif")
-        if suffix == ".html":
-            raise NotImplementedError(f"{suffix} pictures are not there yet: use .svg, which browsers show, or .png")
         if suffix not in makers:
             raise ValueError(f"cannot tell the format from {path.name!r}: use one of {', '.join(makers)}")
         made: str | bytes = makers[suffix]()

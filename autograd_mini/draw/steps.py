@@ -108,10 +108,19 @@ def animated(frames: Sequence[str], seconds: float = SECONDS) -> str:
 
     Who prefers reduced motion, and who sees no CSS, gets the last frame.
     """
+    head, body, tail, ranges = merged(frames)
+    return head + _style(ranges, len(frames), len(frames) * seconds) + body + tail
+
+
+def merged(frames: Sequence[str]) -> tuple[str, str, str, list[tuple[int, int]]]:
+    """All frames in one drawing: what is before it, the drawing, what is after it, and the ranges that occur.
+
+    What differs stands in groups of class `s2_4`: to be seen from frame 2 to frame 4.
+    """
     parts = [_parts(svg) for svg in frames]
     if len({len(chunks) for _, chunks, _ in parts}) > 1:
         raise ValueError("the steps of this picture differ in more than colour")
-    count, body, ranges = len(frames), [], set()
+    body, ranges = [], set()
     for versions in zip(*(chunks for _, chunks, _ in parts), strict=True):
         if len(set(versions)) == 1:
             body.append(versions[0])
@@ -122,8 +131,7 @@ def animated(frames: Sequence[str], seconds: float = SECONDS) -> str:
             ranges.add((first, last))
             body.append(f'<g class="s{first}_{last}">\n{text}</g>\n')
             first = last + 1
-    head, _, tail = parts[-1]
-    return head + _style(sorted(ranges), count, count * seconds) + "".join(body) + tail
+    return parts[-1][0], "".join(body), parts[-1][2], sorted(ranges)
 
 
 def _parts(svg: str) -> tuple[str, list[str], str]:

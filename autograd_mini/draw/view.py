@@ -229,6 +229,8 @@ class Drawing:
         if self.options.show_grads:
             box.rows += self.total(wire) or self.reading(wire.grad, GRADIENT, box.fill)
         box.rows = [row for row in box.rows if row != []]
+        if box.rows[-1] is None and box.shape == "tensor":
+            box.rows.append([Run("\u00a0", size=4)])  # the bar does not lie on the frame
         return box
 
     def uses(self, i: int, wire: Wire, box: Box) -> None:

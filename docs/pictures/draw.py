@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,15 @@ def fan_out() -> Graph:
 
 def mnist_step() -> Graph:
     """One training step of a multilayer perceptron 784-512-10 on a batch of 32 (random pixels: no download)."""
+    return _mnist_step()
 
+
+def modules() -> Graph:
+    """The same step with modules as cards, one of them open."""
+    return _mnist_step(style="module", expand=("fc1",))
+
+
+def _mnist_step(**options: Any) -> Graph:
     class MLP(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -53,12 +62,46 @@ def mnist_step() -> Graph:
     loss = nn.functional.cross_entropy(scores, labels)
     loss.backward()
     names = {"images": images, "labels": labels, "scores": scores, "loss": loss}
-    return draw_graph(loss, params=model, names=names)
+    return draw_graph(loss, params=model, names=names, **options)
+
+
+def fifty_layers() -> Graph:
+    """A loop of 301 operations, in which the gradient vanishes."""
+    rng = np.random.default_rng(0)
+    h = am.tensor(rng.normal(size=(2, 8)), requires_grad=True)
+    names = {"h0": h}
+    for i in range(50):
+        W = names[f"W{i}"] = am.tensor(rng.normal(size=(8, 8)) * 0.15, requires_grad=True)
+        b = names[f"b{i}"] = am.tensor(rng.normal(size=8), requires_grad=True)
+        h = (h @ W + b).tanh() * 0.9 + h * 0.1
+    z = names["z"] = h.sum()
+    z.backward()
+    return draw_graph(z, names=names)
+
+
+def second_derivative() -> Graph:
+    """tanh, its derivative, and the derivative of that."""
+    x = am.tensor(0.5, requires_grad=True)
+    y = x.tanh()
+    (first,) = am.autograd.grad(y, x, create_graph=True)
+    (second,) = am.autograd.grad(first, x, create_graph=True)
+    names = {"x": x, "y": y, "y′": first, "y″": second}
+    return draw_graph([first, second], names=names, title="y = tanh(x), y′ and y″", show_grads=False)
+
+
+def first_nan() -> Graph:
+    """Where a nan begins, and a parameter that plays no part."""
+    x, lost = am.tensor([4.0, 1.0, 3.0, 2.5], requires_grad=True), am.tensor([1.0], requires_grad=True)
+    with np.errstate(invalid="ignore"):
+        loss = (x - 2).sqrt().sqrt().sum()
+        loss.backward()
+    return draw_graph(loss, params={"lost": lost}, names={"x": x, "loss": loss})
 
 
 if __name__ == "__main__":
-    for make in (neuron, fan_out, mnist_step):
+    for make in (neuron, fan_out, mnist_step, modules, fifty_layers, second_derivative, first_nan):
         graph = make()
         graph.save(HERE / f"{make.__name__}.svg")
-        if make is not fan_out:
+        if make in (neuron, mnist_step):
             graph.save(HERE / f"{make.__name__}.png")
+    neuron().save(HERE / "neuron_steps.svg", animate=True)

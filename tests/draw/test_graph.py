@@ -48,11 +48,9 @@ def test_save_what_needs_no_graphviz(tmp_path: Path, without_dot: None) -> None:
     assert not (tmp_path / "g.png").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "error"), [("g.html", NotImplementedError), ("g.jpg", ValueError), ("g", ValueError)]
-)
-def test_other_suffixes_are_refused(tmp_path: Path, name: str, error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"\.svg"):
+@pytest.mark.parametrize("name", ["g.jpg", "g"])
+def test_other_suffixes_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"\.svg"):
         draw_graph(fan_out()[0]).save(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
