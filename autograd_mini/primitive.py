@@ -29,6 +29,7 @@ Rule = Callable[..., Array]
 PRIMITIVES: dict[str, Primitive] = {}  # the table: tests, docs and pictures are made from it
 OPERATIONS: dict[str, Callable[..., Any]] = {}  # public name -> function and Tensor method
 NUMPY: dict[Any, Callable[..., Any]] = {}  # NumPy function or ufunc -> the operation that records it
+MISSING = inspect.Parameter.empty  # the default of an option that must be given
 _ALIASES = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch's names for NumPy's options
 
 
@@ -46,7 +47,7 @@ class Primitive:
         position = {name: i for i, name in enumerate((*self.inputs, "out", "", *self.options, *self.shapes))}
         for unknown in [*(set(self.asked) - position.keys()), *(rules.keys() - set(self.inputs))]:
             raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {', '.join(position)} nor an input")
-        self.complete = inspect.Parameter.empty not in self.options.values()  # no option must be given
+        self.complete = MISSING not in self.options.values()  # no option must be given
         self.keeps_values = not {"out", *self.inputs}.isdisjoint(self.asked)
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
         self.plain = not (self.options or self.asks_shapes or self.variadic) and len(rules) in (0, len(self.inputs))
@@ -87,7 +88,7 @@ class Primitive:
         args += tuple(options.pop(name) for name in self.inputs[len(args) :] if name in options)
         if unknown := options.keys() - self.options.keys():
             raise TypeError(f"{self.name}() got an unexpected keyword argument {min(unknown)!r}")
-        missing = [n for n, default in self.options.items() if default is inspect.Parameter.empty and n not in options]
+        missing = [n for n, default in self.options.items() if default is MISSING and n not in options]
         if missing or (not self.variadic and len(args) != len(self.inputs)):
             raise TypeError(f"{self.name}() is missing {', '.join([*self.inputs[len(args) :], *missing])}")
         return args, {**self.options, **options}
@@ -96,22 +97,26 @@ class Primitive:
         return f"<primitive {self.name}({', '.join(self.inputs)})>"
 
 
-def _signature(
-    forward: Callable[..., Array], rules: Iterable[str]
-) -> tuple[tuple[str, ...], dict[str, Any], bool]:
+def _signature(forward: Callable[..., Array], rules: Iterable[str]) -> tuple[tuple[str, ...], dict[str, Any], bool]:
     """The names of the inputs, the options with their defaults, and whether the function takes `*xs`."""
-    if not inspect.isfunction(forward):  # a ufunc, or of the module `operator`: the rules name the inputs
-        count = forward.nin if isinstance(forward, np.ufunc) else len(inspect.signature(forward).parameters)
+    function = inspect.unwrap(forward)
+    code = getattr(function, "__code__", None)
+    if code is None:  # a ufunc, or of the module `operator`: the rules name the inputs
         names = tuple(rules)
+        count = forward.nin if isinstance(forward, np.ufunc) else len(inspect.signature(forward).parameters)
         return names if len(names) == count else ("x", "y", "z")[:count], {}, False
-    parameters = inspect.signature(forward).parameters.values()
-    inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
-    options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    return inputs, options, any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    count, variadic = code.co_argcount, bool(code.co_flags & inspect.CO_VARARGS)  # ten times faster than a Signature
+    last = count + code.co_kwonlyargcount
+    defaults = function.__kwdefaults__ or {}
+    options = {name: defaults.get(name, MISSING) for name in code.co_varnames[count:last]}
+    return code.co_varnames[:count] + code.co_varnames[last : last + variadic], options, variadic
 
 
 def _parameters(rule: Rule | None) -> tuple[str, ...]:
-    names = inspect.signature(rule).parameters if rule is not None else ()
+    if rule is None:
+        return ()
+    code = getattr(inspect.unwrap(rule), "__code__", None)
+    names = inspect.signature(rule).parameters if code is None else code.co_varnames[: code.co_argcount]
     return tuple(name for name in names if name not in ("g", "i"))
 
 
