@@ -535,7 +535,7 @@ class _Passage(Function):
 
 
 def _through(call: Callable[[tuple[Any, ...]], tuple[Any, ...]], values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values, those of them that require grad behind a `_Passage`; `call` gets 0 for the other tensors, else None."""
+    """The values, those of them that require grad behind a `_Passage`; `call` gets 0 for other tensors, else None."""
     live = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
 
     def widen(grads: tuple[Any, ...]) -> tuple[Any, ...]:

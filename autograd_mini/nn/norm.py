@@ -80,11 +80,9 @@ class _BatchNorm(_Affine):
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
                 momentum = 1 / self.num_batches_tracked.item()
-        track = not self.training or self.track_running_stats
-        mean, var = (self.running_mean, self.running_var) if track else (None, None)
-        batch = self.training or self.running_mean is None
+        by_batch = self.training or self.running_mean is None
         return F.batch_norm(  # type: ignore[no-any-return]
-            input, mean, var, self.weight, self.bias, batch, momentum, self.eps
+            input, self.running_mean, self.running_var, self.weight, self.bias, by_batch, momentum, self.eps
         )
 
     def extra_repr(self) -> str:

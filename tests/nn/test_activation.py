@@ -70,6 +70,8 @@ def test_functions_take_options_by_position() -> None:
     same(lambda lib, x: lib.nn.functional.hardtanh(x[0], -0.5, max_val=0.25), X)
     same(lambda lib, x: lib.nn.functional.softplus(x[0], 3.0), X)
     same(lambda lib, x: lib.nn.functional.prelu(x[0], x[1]), X, np.array([0.3]))
+    x = am.tensor([-1.0, 1.0])
+    assert np.shares_memory(nn.functional.leaky_relu(x, 0.3, True)._array, x._array) and x.tolist()[1] == 1.0
     with pytest.raises(TypeError):
         nn.Sigmoid(inplace=True)  # type: ignore[call-arg]
 

@@ -22,11 +22,13 @@ def test_batch_norm_layers(options: dict[str, Any], train: bool) -> None:
         check(lambda lib, name=name: getattr(lib.nn, name)(4, **options), x, train=train, times=3)
 
 
-def test_batch_norm_after_training() -> None:
-    ours, theirs = twins(lambda lib: lib.nn.BatchNorm2d(4))
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_batch_norm_after_training(momentum: float | None) -> None:
+    ours, theirs = twins(lambda lib: lib.nn.BatchNorm2d(4, momentum=momentum))
     for seed in range(4):
         x = numbers((3, 4, 5, 2), seed)
         ours(am.tensor(x)), theirs(torch.tensor(x))
+        close(ours.running_mean, theirs.running_mean), close(ours.running_var, theirs.running_var)
     ours.eval(), theirs.eval()
     close(ours(am.tensor(PLANE)), theirs(torch.tensor(PLANE)))
     assert ours.num_batches_tracked.item() == 4 and ours.num_batches_tracked.dtype == am.int64

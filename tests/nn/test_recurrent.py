@@ -57,6 +57,8 @@ def test_relu_and_dropout_between_layers() -> None:
     x = am.tensor(X, dtype=am.float32)
     assert layer(x)[0].tolist() != layer(x)[0].tolist()
     assert layer.flatten_parameters() is None
+    lone = nn.RNN(3, 4, dropout=1.0)  # no layer below it whose output could be dropped
+    assert lone(x)[0].tolist() != lone(x * 7)[0].tolist()
     dead = nn.RNN(3, 4, 2, "relu", dropout=1.0)  # nothing comes through: the second layer sees its biases alone
     assert dead(x)[0].tolist() == dead(x * 7)[0].tolist() != dead(x[:4])[0].tolist()
 
