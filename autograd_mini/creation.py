@@ -65,22 +65,28 @@ def _made(array: Array, dtype: DTypeLike, requires_grad: bool, device: Any = Non
     return made.requires_grad_() if requires_grad else made
 
 
-def zeros(*size: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *sizes: Any, size: Any = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros of a shape: zeros(2, 3)."""
     kind = dtype_of(dtype)
-    return _made(np.zeros(_shape(size), kind), kind, requires_grad, device)
+    return _made(np.zeros(_shape(sizes if size is None else (size,)), kind), kind, requires_grad, device)
 
 
-def ones(*size: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *sizes: Any, size: Any = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Ones of a shape: ones(2, 3)."""
     kind = dtype_of(dtype)
-    return _made(np.ones(_shape(size), kind), kind, requires_grad, device)
+    return _made(np.ones(_shape(sizes if size is None else (size,)), kind), kind, requires_grad, device)
 
 
-def empty(*size: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *sizes: Any, size: Any = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Memory of a shape with whatever it holds."""
     kind = dtype_of(dtype)
-    return _made(np.empty(_shape(size), kind), kind, requires_grad, device)
+    return _made(np.empty(_shape(sizes if size is None else (size,)), kind), kind, requires_grad, device)
 
 
 def full(
@@ -224,25 +230,28 @@ def _floats(kind: str, shape: tuple[int, ...], dtype: DTypeLike, generator: Gene
 
 
 def rand(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: DTypeLike = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform on [0, 1)."""
-    return _made(array := _floats("random", _shape(size), dtype, generator), array.dtype, requires_grad, device)
+    array = _floats("random", _shape(sizes if size is None else (size,)), dtype, generator)
+    return _made(array, array.dtype, requires_grad, device)
 
 
 def randn(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: DTypeLike = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal: mean 0, variance 1."""
-    array = _floats("standard_normal", _shape(size), dtype, generator)
+    array = _floats("standard_normal", _shape(sizes if size is None else (size,)), dtype, generator)
     return _made(array, array.dtype, requires_grad, device)
 
 
@@ -257,7 +266,7 @@ def randn_like(x: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> 
 
 
 def randint(
-    low: int,
+    low: Any = None,
     high: Any = None,
     size: Any = None,
     *,
@@ -269,6 +278,7 @@ def randint(
     """Integers from low (or 0) up to, but without, high: randint(10, (3,)), randint(5, 10, (3,))."""
     if size is None:
         low, high, size = 0, low, high
+    low = 0 if low is None else low
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     array = _draw(generator).integers(low, high, _shape((size,)))
@@ -316,3 +326,44 @@ def multinomial(
             clocks = source.standard_exponential(weights.shape) / weights
         drawn = np.argsort(clocks, -1)[:, :num_samples]
     return wrap(drawn[0] if probabilities.ndim == 1 else drawn)
+
+
+# ------------------------------------------------------------------------------- methods of Tensor made of these
+
+
+def _new(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def method(self: Tensor, *args: Any, dtype: DTypeLike = None, **options: Any) -> Tensor:
+        return make(*args, dtype=self.dtype if dtype is None else dtype, **options)
+
+    method.__doc__ = f"`{make.__name__}` in the dtype of this tensor."
+    return method
+
+
+def _fill(draw: Callable[..., Array], about: str) -> Callable[..., Tensor]:
+    def method(self: Tensor, *args: float, generator: Generator | None = None) -> Tensor:
+        return self.copy_(draw(_draw(generator), self.shape, *args))
+
+    method.__doc__ = f"Fill with {about}, in place."
+    return method
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    **{f"new_{f.__name__}": _new(f) for f in (zeros, ones, empty, full, tensor)},
+    "uniform_": _fill(lambda g, n, low=0.0, high=1.0: g.uniform(low, high, n), "uniform numbers on [low, high)"),
+    "normal_": _fill(lambda g, n, mean=0.0, std=1.0: g.normal(mean, std, n), "normal numbers"),
+    "bernoulli_": _fill(lambda g, n, p=0.5: g.random(n) < p, "1 with probability p, else 0"),
+    "exponential_": _fill(lambda g, n, lambd=1.0: g.exponential(1 / lambd, n), "exponential numbers of this rate"),
+    "random_": _fill(lambda g, n, low=2**24, high=None: _integers(g, n, low, high), "integers from low up to high"),
+    "nelement": Tensor.numel,
+    "element_size": lambda self: self.dtype.itemsize,
+    "stride": lambda self: tuple(n // self.dtype.itemsize for n in self.detach().numpy().strides),
+    "type_as": lambda self, other: self.to(other.dtype),
+    "pin_memory": lambda self: self,
+    "share_memory_": lambda self: self,
+}
+for _name, _method in _METHODS.items():
+    setattr(Tensor, _name, _method)
+
+
+def _integers(source: np.random.Generator, shape: tuple[int, ...], low: int, high: int | None) -> Array:
+    return source.integers(0, low, shape) if high is None else source.integers(low, high, shape)

@@ -135,7 +135,7 @@ class Tensor(TensorCore):
         return tensor_repr(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.ndim == 0 else format(repr(self), spec)
+        return format(self.item() if self.ndim == 0 else repr(self), spec)
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -327,18 +327,32 @@ class Tensor(TensorCore):
 
     # ---------------------------------------------------------------------------------------------- conversions
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: builtins.bool = False) -> Any:
+    def to(
+        self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: builtins.bool = False,
+        copy: builtins.bool = False,
+    ) -> Any:  # fmt: skip
         """As another dtype: x.to(float64), x.to(other). The only device is the CPU."""
         for arg in args:
             if isinstance(arg, Tensor):
                 dtype = arg.dtype
-            elif isinstance(arg, str) and not hasattr(np, arg):
+            elif type(arg).__name__ == "device" or (isinstance(arg, str) and not hasattr(np, arg)):
                 device = arg
-            else:
+            elif not isinstance(arg, builtins.bool):
                 dtype = arg if arg is not None else dtype
         check_device(device)
         wanted = self.dtype if dtype is None else dtype_of(np.float32 if dtype is builtins.float else dtype)
         return ew.astype(self, dtype=wanted) if copy or wanted != self.dtype else self
+
+    def type(self, dtype: Any = None) -> Any:
+        """As another dtype; without one, the dtype's name."""
+        return f"autograd_mini.{self.dtype}" if dtype is None else self.to(dtype)
+
+    @property
+    def device(self) -> Any:
+        """Always the CPU."""
+        from .compat import device
+
+        return device("cpu")
 
     def cpu(self) -> Tensor:
         return self
