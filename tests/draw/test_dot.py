@@ -55,7 +55,8 @@ def test_two_processes_with_different_hash_seeds_write_the_same_bytes() -> None:
         "from draw.samples import SAMPLES; from autograd_mini.draw import draw_graph\n"
         "for make in SAMPLES.values():\n"
         "    output, names = make(); output.backward(); g = draw_graph(output, names=names)\n"
-        "    print(g.dot, g.to_json(), draw_graph(output, names=names, backend='builtin').svg())"
+        "    print(g.dot, g.to_json(), g.check(), draw_graph(output, names=names, style='module').dot)\n"
+        "    b = draw_graph(output, names=names, backend='builtin'); print(b.svg(), b.html())"
     )
     path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
     made = [
@@ -117,6 +118,18 @@ def check_hostile(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_shown_literally_and_add_nothing(name: str) -> None:
     check_hostile(name)
+
+
+@needs_dot
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("style", ["wire", "module"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_hostile_names_of_parameters_problems_and_lanes_add_nothing(name: str, style: str) -> None:
+    w = am.tensor([[1.0, -2.0], [3.0, 4.0]], requires_grad=True)
+    (g,) = am.autograd.grad((w @ w).sqrt().sum(), w, create_graph=True)
+    plain = rendered(draw_graph(g, names={"w": w}, style=style))
+    seen = rendered(draw_graph(g, names={name: w}, params={name: am.tensor([1.0])}, style=style))
+    assert len(seen["objects"]) == len(plain["objects"]) + 1 and len(seen["edges"]) == len(plain["edges"])
 
 
 @needs_dot

@@ -108,6 +108,14 @@ def test_vanishing_exploding_zero_and_unconnected() -> None:
     assert {p.kind for p in graph.check(vanishing=0, exploding=1e9)} == {"zero gradient", "no path"}
 
 
+def test_gradients_that_cancel_are_blamed_on_no_operation() -> None:
+    x = leaf(1.0, 2.0)
+    loss = (x * 2 - x * 2).sum()
+    loss.backward()
+    (problem,) = draw_graph(loss, names={"x": x}).check()
+    assert (problem.kind, problem.hint) == ("zero gradient", "all 2 items are exactly 0")
+
+
 def test_dead_relus() -> None:
     am.manual_seed(0)
     layer = nn.Linear(3, 4)
