@@ -110,20 +110,20 @@ def _module(drawing: Drawing, i: int, unit: Unit) -> Box:
     head = [Run(f"⊞ {name}", size=12, bold=True), Run(f"\u00a0 {kind}", MUTED, 10)]
     box = Box(f"u{i}", "card", [head], fill="#FFF4D6" if unit.leaves else "#FFFFFF", border=INK, weight=1.4)
     if model.modules.get(unit.module) and len(ops) > 1:
-        box.rows.append([Run("inside", MUTED, 10), Run(_chain(ops), size=10)])
+        box.rows.append([Run("inside\u00a0", MUTED, 10), Run(_chain(ops), size=10)])
     if unit.leaves:
         shapes = [f"{_own_name(drawing, unit, k)} {model.wires[k].shape}" for k in unit.leaves[:4]]
         total = sum(math.prod(model.wires[k].shape or ()) for k in unit.leaves)
         text = f"{', '.join(shapes)}{' …' * (len(unit.leaves) > 4)} · {total:,}"
-        box.rows.append([Run("params", MUTED, 10), Run(text)])
+        box.rows.append([Run("params\u00a0", MUTED, 10), Run(text)])
         if unit.repeat is None:
             for k in unit.leaves[:4]:
                 sizes = _sizes_of_leaf(drawing, k)
-                box.rows.append([Run(_own_name(drawing, unit, k), MUTED, 10), *sizes])
+                box.rows.append([Run(f"{_own_name(drawing, unit, k)}\u00a0", MUTED, 10), *sizes])
     out = model.wires[ops[-1].wire]
     if unit.repeat is None:
         shape = Run(f"{out.shape}\u00a0", FORWARD, 10)
-        box.rows.append([Run("out", MUTED, 10), shape, *_sizes(out.value, out.grad)])
+        box.rows.append([Run("out\u00a0", MUTED, 10), shape, *_sizes(out.value, out.grad)])
     box.tip = f"{unit.module}: {_chain(ops)}"
     return box
 

@@ -113,7 +113,7 @@ def _card(box: Box) -> str:
     rows = ""
     for line in lines[1:]:
         wide = f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_line(line)}</TD></TR>'
-        two = f'<TR><TD ALIGN="LEFT">{_line(line[:1])}&#160;</TD><TD ALIGN="LEFT">{_line(line[1:])}</TD></TR>'
+        two = f'<TR><TD ALIGN="LEFT">{_line(line[:1])}</TD><TD ALIGN="LEFT">{_line(line[1:])}</TD></TR>'
         rows += two if len(line) > 1 else wide
     head = f'<TR><TD ALIGN="LEFT">{_line(lines[0])}</TD></TR>'
     if not rows:
