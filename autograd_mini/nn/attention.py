@@ -132,7 +132,7 @@ def _added(mask: Tensor, shape: tuple[int, ...], name: str, like: Tensor) -> Ten
     if mask.shape != shape:
         raise ShapeError(f"The shape of {name} is {list(mask.shape)}, but should be {shape}.")
     if mask.is_floating_point():
-        return mask
+        return mask.to(like.dtype)  # type: ignore[no-any-return]
     if mask.dtype.kind != "b":
         raise RuntimeError(f"{name} must be of floating point or boolean dtype, but is {mask.dtype}")
     return wrap(np.where(mask._array, -np.inf, 0.0).astype(like.dtype))

@@ -109,7 +109,7 @@ class _Recurrent(Module):
 
 
 class RNNBase(_Recurrent):
-    """Layers of a recurrent cell, one above the other.
+    """Layers of a recurrent cell, one above the other: what `RNN`, `LSTM` and `GRU` are.
 
     input: (T, N, input_size), with batch_first (N, T, input_size), or (T, input_size). The initial state (of an LSTM
     two: h and c) is (directions * num_layers, N, hidden_size), by default 0. Returns the hidden states of the last

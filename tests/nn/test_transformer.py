@@ -78,6 +78,12 @@ def test_attention_drops_weights_while_training() -> None:
     np.testing.assert_allclose(layer.eval()(x, x, x)[1].sum(-1).detach().numpy(), 1.0, rtol=1e-5)
 
 
+def test_a_wider_mask_does_not_widen_the_result() -> None:
+    x = am.ones(4, 1, 8)
+    mask = am.zeros(4, 4, dtype=am.float64)
+    assert [part.dtype for part in nn.MultiheadAttention(8, 2)(x, x, x, attn_mask=mask)] == [am.float32] * 2
+
+
 def test_what_attention_refuses() -> None:
     same_error(lambda lib: lib.nn.MultiheadAttention(8, 3))
     same_error(lambda lib: lib.nn.MultiheadAttention(0, 3))
