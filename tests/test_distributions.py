@@ -43,7 +43,7 @@ def same(a: Any, b: Any, rtol: float = 1e-9, atol: float = 1e-12) -> None:
 ASKED = ["log_prob", "entropy", "kl", "mean", "variance", "stddev"]
 
 
-@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")  # the standard deviation at probability 0
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")  # √ at probability 0
 @pytest.mark.parametrize("what", [*ASKED, "of its own"])
 @pytest.mark.parametrize(("name", "parameters", "others", "value"), CASES, ids=IDS)
 def test_values_and_gradients(
