@@ -33,7 +33,7 @@ def dtype_of(dtype: Any) -> np.dtype[Any]:
     """A dtype by NumPy's or Python's name (None: the default); only floats, integers and booleans are supported."""
     if dtype is None or dtype is float:
         return _default
-    found = np.dtype(dtype)
+    found: np.dtype[Any] = np.dtype(dtype)
     if found.kind not in _KINDS or not found.isnative or found.itemsize > 8:
         raise TypeError(f"dtype {found} is not supported: use floats up to 64 bits, integers or booleans")
     return found

@@ -135,7 +135,8 @@ def _run(
     pairs = enumerate(zip(outputs, seeds, strict=True))
     roots = [(_root(o, i), _seed(o, s, create_graph)) for i, (o, s) in pairs]
     retain_graph = create_graph if retain_graph is None else retain_graph
-    with ModeSwitch(grad=create_graph, order=current_mode().order + create_graph):
+    order = 1 + max((root.mode.order for root, _ in roots), default=0) if create_graph else current_mode().order
+    with ModeSwitch(grad=create_graph, order=order):
         return propagate(roots, retain_graph, create_graph, targets)
 
 
