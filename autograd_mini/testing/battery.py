@@ -117,6 +117,40 @@ def battery(
         raise ValueError(f"no samples for {name_of(op)}: nothing would be proved")
 
 
+def property_test(op: Function, samples: Any, **options: Any) -> Callable[[], None]:
+    """A test of pytest, or to be called, that is the whole `battery` of an operation, with the battery's options.
+
+    samples: what `battery` takes, or a strategy of hypothesis for one, such as `op_samples()`.
+
+    >>> import autograd_mini as am
+    >>> from autograd_mini.testing import op_samples
+    >>> def cube(x):
+    ...     return x * x * x
+    >>> test_cube = property_test(cube, op_samples((-2.0, 2.0)), reference=lambda x: x**3)
+    >>> test_cube()
+    """
+    if hasattr(samples, "example"):
+        from hypothesis import given
+
+        def on_sample(sample: Any) -> None:
+            battery(op, [sample], **options)
+
+        decorate: Any = given(samples)
+        test: Any = decorate(on_sample)
+    else:
+        test = _all_of(op, tuple(samples), options)
+    test.__name__ = test.__qualname__ = f"test_{name_of(op)}"
+    result: Callable[[], None] = test
+    return result
+
+
+def _all_of(op: Function, samples: tuple[Any, ...], options: dict[str, Any]) -> Callable[[], None]:
+    def test() -> None:
+        battery(op, samples, **options)
+
+    return test
+
+
 def _value(case: _Case) -> None:
     """The reference's values; recorded where, and only where, there is a gradient."""
     tensors = case.tensors(case.arrays)

@@ -1,8 +1,8 @@
-"""Strategies for hypothesis: tensors, and shapes that broadcast together."""
+"""Strategies for hypothesis: tensors, shapes that broadcast together, samples for an operation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes import dtype_of
 from ..engine import Array, wrap
 from ..tensor import Tensor
-from .battery import LAYOUTS, DTypeLike, Shape
+from .battery import LAYOUTS, DTypeLike, Sample, Shape
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -59,6 +59,47 @@ def broadcastable_shapes(
     drawn = hnp.mutually_broadcastable_shapes(num_shapes=count, **sides)
     shapes: SearchStrategy[tuple[Shape, ...]] = drawn.map(lambda both: tuple(both.input_shapes))
     return shapes
+
+
+def op_samples(
+    *domains: tuple[float, float],
+    avoid: Sequence[float] = (),
+    shapes: SearchStrategy[tuple[Shape, ...]] | Sequence[Shape] | None = None,
+    **options: SearchStrategy[Any],
+) -> SearchStrategy[Sample]:
+    """Strategy for the samples of an operation: a float64 array for each (low, high) in `domains`, default one (-2, 2).
+
+    avoid: kinks, from which all values stay away. shapes: of the arrays, or a strategy for them (default: 0-d to 2-D,
+    broadcasting together). options: a strategy for each option of the operation.
+
+    >>> from hypothesis import given
+    >>> @given(op_samples((-2.0, 2.0), (0.5, 2.0)))
+    ... def test_domains(sample):
+    ...     x, y = sample.inputs
+    ...     assert (abs(x) <= 2).all() and (y >= 0.5).all() and (x / y).ndim <= 2
+    >>> test_domains()
+    """
+    st, hnp = hypothesis_or_error()
+    ranges = domains or ((-2.0, 2.0),)
+
+    def value(low: float, high: float) -> SearchStrategy[float]:
+        grid = low + (high - low) * np.arange(1, 64) / 64
+        far = [float(x) for x in grid if all(abs(x - kink) > 0.01 for kink in avoid)]
+        number: SearchStrategy[float] = st.sampled_from(sorted(far, key=abs))
+        return number
+
+    if shapes is None:
+        shapes = broadcastable_shapes(len(ranges), max_dims=2)
+    chosen = shapes if hasattr(shapes, "flatmap") else st.just(tuple(shapes))
+
+    def arrays(sizes: tuple[Shape, ...]) -> Any:
+        pairs = zip(sizes, ranges, strict=True)
+        return st.tuples(*(hnp.arrays(np.float64, size, elements=value(*r)) for size, r in pairs))
+
+    given: SearchStrategy[Sample] = st.builds(
+        lambda inputs, keywords: Sample(*inputs, **keywords), chosen.flatmap(arrays), st.fixed_dictionaries(options)
+    )
+    return given
 
 
 def hypothesis_or_error() -> tuple[Any, Any]:
