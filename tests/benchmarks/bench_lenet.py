@@ -1,4 +1,4 @@
-"""One training step of LeNet-5 with relu and max pooling, batch 64, cross-entropy, SGD: convolutions and their copies."""
+"""One step of LeNet-5 with relu and max pooling, batch 64, cross-entropy, SGD: convolutions and their copies."""
 
 from collections.abc import Callable
 from types import ModuleType

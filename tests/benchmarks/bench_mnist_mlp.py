@@ -1,6 +1,7 @@
 """One training step of the MNIST network: 784-512-10, relu, cross-entropy, batch 128, RMSprop 1e-3, float32."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 
 def weights() -> list[np.ndarray]:
     rng = np.random.default_rng(1)
-    pairs = zip(SIZES, SIZES[1:], strict=False)
+    pairs = pairwise(SIZES)
     return [a for n, m in pairs for a in (rng.standard_normal((n, m), np.float32) / 28, np.zeros(m, np.float32))]
 
 

@@ -1,4 +1,4 @@
-"""One step of a small classifier, 2-16-16-1 with tanh on 100 points, mean squared error, SGD: mostly the engine itself."""
+"""One step of a small network, 2-16-16-1 with tanh on 100 points, squared error, SGD: mostly the engine itself."""
 
 from collections.abc import Callable
 from types import ModuleType

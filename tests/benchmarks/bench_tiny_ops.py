@@ -3,11 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 UNIT, UNITS = "operation", 1000
 LIBRARIES = ("autograd_mini", "torch")
-SHAPE: tuple[int, ...] = (10,)
 
 
 def chain(x: Any) -> Any:
@@ -26,13 +23,13 @@ def stepper(x: Any, gradient: Any) -> Callable[[], object]:
     return step
 
 
-def autograd_mini() -> Callable[[], object]:
+def autograd_mini(shape: tuple[int, ...] = (10,)) -> Callable[[], object]:
     import autograd_mini as am
 
-    return stepper(am.tensor(np.full(SHAPE, 0.5, np.float32), requires_grad=True), am.ones(SHAPE))
+    return stepper(am.full(shape, 0.5, requires_grad=True), am.ones(shape))
 
 
-def torch() -> Callable[[], object]:
+def torch(shape: tuple[int, ...] = (10,)) -> Callable[[], object]:
     import torch
 
-    return stepper(torch.full(SHAPE, 0.5, requires_grad=True), torch.ones(SHAPE))
+    return stepper(torch.full(shape, 0.5, requires_grad=True), torch.ones(shape))

@@ -1,4 +1,4 @@
-"""One step of a transformer block, d 128, 4 heads, T 64, batch 8, causal, GELU, layer norm first: attention and norms."""
+"""One step of a transformer block, d 128, 4 heads, T 64, batch 8, causal, GELU, layer norm first, SGD."""
 
 from collections.abc import Callable
 from types import ModuleType

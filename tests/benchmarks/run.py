@@ -1,8 +1,8 @@
 """The benchmarks: the same work in several libraries, side by side. `python tests/benchmarks/run.py --help`.
 
-Each library runs in a process of its own with the same number of threads. The processes take turns, a short round each,
-so that a machine that slows down slows all of them; what is printed is the median over the rounds and, as the figure to
-read, the ratio to PyTorch eager (the median of the ratios round by round). Libraries that are not installed are left out.
+Each library runs in a process of its own with the same number of threads. The processes take turns, a short round
+each, so that a machine that slows down slows all of them; what is printed is the median over the rounds and, as the
+figure to read, the ratio to PyTorch eager (the median of the ratios round by round). What is not installed is left out.
 
 Each module `bench_<workload>.py` beside this file has one function per library, which prepares and returns `step`, the
 function to be timed, and says how many units of work one call is.
@@ -132,12 +132,14 @@ def machine() -> dict[str, str]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {"python": platform.python_version(), "system": platform.platform(), "cores": str(os.cpu_count()), **versions}
+    system = {"python": platform.python_version(), "system": platform.platform(), "cores": str(os.cpu_count())}
+    return {**system, **versions}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"any of {', '.join(workloads())}; default: all")
+    names = ", ".join(workloads())
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"any of {names}; default: all")
     parser.add_argument("--threads", type=int, nargs="+", default=[2, 1], help="numbers of BLAS threads (default: 2 1)")
     parser.add_argument("--rounds", type=int, default=15, help="rounds that count, for each library (default: 15)")
     parser.add_argument("--json", type=Path, help="write all figures to this file, too")
