@@ -44,7 +44,7 @@ from .creation import (
     zeros_like,
 )
 from .dtypes import get_default_dtype, result_type, set_default_dtype
-from .engine import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .primitive import OPERATIONS as _OPERATIONS
 from .primitive import primitive
 from .rules.linalg import einsum, tensordot

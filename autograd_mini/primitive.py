@@ -22,7 +22,8 @@ import numpy as np
 from . import engine
 from .arrays import as_array
 from .dtypes import dtype_of, result_type
-from .engine import Array, F, TensorCore, current_mode, record, wrap
+from .engine import Array, TensorCore, record, wrap
+from .modes import F, current_mode
 from .writes import describe
 
 Rule = Callable[..., Array]

@@ -14,7 +14,8 @@ import numpy as np
 from . import engine
 from .arrays import array_from, check_device, plain_index, without_tensors
 from .dtypes import dtype_of
-from .engine import Array, Node, TensorCore, current_mode, leaf_node, wrap
+from .engine import Array, Node, TensorCore, leaf_node, wrap
+from .modes import current_mode
 from .primitive import NUMPY, OPERATIONS, ShapeError
 from .rules import elementwise as ew
 from .rules import index, linalg, reduce, shape

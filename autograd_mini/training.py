@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .engine import no_grad
+from .modes import no_grad
 from .nn import Module
 from .rules.shape import cat
 from .serialization import save

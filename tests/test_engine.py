@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini import engine
+from autograd_mini.modes import current_mode
 from autograd_mini.primitive import PRIMITIVES, primitive
 
 
@@ -798,7 +798,7 @@ def test_mode_is_what_a_node_was_made_in() -> None:
     y = x**3
     (g,) = am.autograd.grad(y, x, create_graph=True)
     assert y.grad_fn.mode.order == 0 and g.grad_fn.mode.order == 1
-    assert engine.current_mode().order == 0
+    assert current_mode().order == 0
 
 
 def test_grad_can_be_assigned_with_and_without_requires_grad() -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Mode, Node, TensorCore
+from ..engine import Node, TensorCore
+from ..modes import Mode
 from .numbers import Number, Preview
 
 _dtype_name = functools.cache(str)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import ModeSwitch, Node, TensorCore, Watcher, current_mode
+from ..engine import Node, TensorCore
+from ..modes import ModeSwitch, Watcher, current_mode
 
 
 class trace_backward(ModeSwitch):

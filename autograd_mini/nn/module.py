@@ -13,7 +13,8 @@ import numpy as np
 
 from ..autograd.function import Function
 from ..creation import DTypeLike, zeros_like
-from ..engine import HookHandle, Mode, _mode, current_mode, wrap
+from ..engine import HookHandle, wrap
+from ..modes import Mode, _mode, current_mode
 from ..tensor import Tensor
 from ..writes import writes
 from .parameter import Parameter

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from .. import creation
 from ..creation import DTypeLike
-from ..engine import no_grad
+from ..modes import no_grad
 from ..tensor import Tensor
 from . import functional as F
 from . import init

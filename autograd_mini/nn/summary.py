@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import creation
 from ..creation import DTypeLike
-from ..engine import no_grad
+from ..modes import no_grad
 from ..tensor import Tensor
 from .module import Module
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Array, F, wrap
+from ..engine import Array, wrap
+from ..modes import F
 from ..primitive import call, composition, primitive
 from . import elementwise as ew
 from .elementwise import astype, isnan, maximum, minimum, where

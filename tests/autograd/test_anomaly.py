@@ -14,7 +14,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import nn
 from autograd_mini.autograd import detect_anomaly, set_detect_anomaly
-from autograd_mini.engine import current_mode
+from autograd_mini.modes import current_mode
 
 
 def line_of(marker: str) -> int:

@@ -99,7 +99,7 @@ def test_memory_falls() -> None:
         def backward(self, node: Node | None, i: int, gradient: Any) -> None:
             peaks.append(sum(a.nbytes for r in roots for a in (r.kept or ()) if isinstance(a, np.ndarray)))
 
-    from autograd_mini.engine import ModeSwitch
+    from autograd_mini.modes import ModeSwitch
 
     with ModeSwitch(watch=Peak()):
         y.sum().backward()

@@ -13,7 +13,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini import nn
-from autograd_mini.engine import current_mode
+from autograd_mini.modes import current_mode
 
 
 class Net(nn.Module):
