@@ -58,9 +58,12 @@ class LBFGS(Optimizer):
             "line_search_fn": line_search_fn
         }
         super().__init__(params, defaults)
-        if len(self.param_groups) != 1:
-            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         self._params: list[Tensor] = self.param_groups[0]["params"]
+
+    def add_param_group(self, param_group: Group) -> None:
+        if self.param_groups:
+            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
+        super().add_param_group(param_group)
 
     def _check(self, options: Group) -> None:
         check(options, lr="learning rate")

@@ -125,6 +125,8 @@ def test_errors() -> None:
     w, v = am.ones(1, requires_grad=True), am.ones(1, requires_grad=True)
     with pytest.raises(ValueError, match="doesn't support per-parameter options"):
         LBFGS([{"params": [w]}, {"params": [v]}])
+    with pytest.raises(ValueError, match="doesn't support per-parameter options"):
+        LBFGS([w]).add_param_group({"params": [v]})
     with pytest.raises(ValueError, match="Invalid learning rate: -1"):
         LBFGS([w], lr=-1)
     with pytest.raises(RuntimeError, match="only 'strong_wolfe' is supported"):
