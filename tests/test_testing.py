@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 import autograd_mini as am
@@ -23,6 +25,8 @@ from autograd_mini.testing import (
     broadcastable_shapes,
     gradcheck,
     gradgradcheck,
+    op_samples,
+    property_test,
     tensors,
 )
 
@@ -270,7 +274,68 @@ def test_battery_finds_rules_that_differ_on_tensors(op: Any) -> None:
         battery(wrong, [X])
 
 
+# -------------------------------------------------------------------------------------------- property_test
+
+
+def cube(x: Any) -> Any:
+    return x * x * x
+
+
+def test_property_test_is_the_battery(op: Any) -> None:
+    right = property_test(cube, (np.full(n, 0.5) for n in (1, 2)), reference=lambda x: x**3)
+    assert right.__name__ == "test_cube"
+    right()
+    right()  # the samples are still there
+    with pytest.raises(GradcheckError):
+        property_test(op(lambda x: x**3, x=lambda g, x: 3.03 * g * x**2), [X])()
+    with pytest.raises(AssertionError, match="against the reference"):
+        property_test(cube, [X], reference=lambda x: x**2)()
+    with pytest.raises(ValueError, match="no samples"):
+        property_test(cube, [])()
+
+
+def test_property_test_draws_samples(op: Any) -> None:
+    property_test(lambda x, y: x / y, op_samples((-2, 2), (0.5, 2)), reference=np.divide, broadcasts=True)()
+    wrong = op(lambda x: np.abs(x) ** 3, x=lambda g, x: g * 3 * x**2)  # where x < 0
+    property_test(wrong, op_samples((0.1, 2)))()
+    with pytest.raises(GradcheckError) as caught:
+        property_test(wrong, op_samples())()
+    assert "Sample(array(-0.0625))" in "\n".join(caught.value.__notes__)  # the smallest
+
+
+def test_property_test_is_collected_by_plain_pytest(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(
+        "import autograd_mini as am\n"
+        "from autograd_mini.testing import op_samples, property_test\n"
+        "test_exp = property_test(am.exp, op_samples(max_dims=1))\n"
+        "test_abs = property_test(am.abs, [am.ones(1).double().numpy() * 0])\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", "--rootdir", str(tmp_path), "."]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "PASSED test_mine.py::test_exp" in done.stdout and "kink" in done.stdout
+
+
 # ----------------------------------------------------------------------------------------------- strategies
+
+
+@given(op_samples((-2, 2), (0.5, 1), avoid=(0, 1), shapes=[(2, 3), (3,)], axis=st.integers(0, 1)))
+def test_op_samples_keep_to_what_is_asked(sample: Sample) -> None:
+    x, y = sample.inputs
+    assert x.shape == (2, 3) and y.shape == (3,) and x.dtype == y.dtype == np.float64
+    assert (abs(x) <= 2).all() and (abs(x) > 0.01).all() and (abs(x - 1) > 0.01).all()
+    assert ((y >= 0.5) & (y < 0.99)).all() and sample.options["axis"] in (0, 1)
+
+
+@given(op_samples((-1, 1), (-1, 1), (3, 4)))
+def test_op_samples_broadcast(sample: Sample) -> None:
+    assert len(sample.inputs) == 3 and len(np.broadcast_shapes(*(x.shape for x in sample.inputs))) <= 2
+
+
+def test_op_samples_reach_other_shapes_and_signs() -> None:
+    quick = settings(database=None, phases=[Phase.generate])
+    for wanted in (lambda x: x.ndim == 0, lambda x: x.ndim == 2 and x.size > 2, lambda x: x.size == 0, lambda x: x < 0):
+        find(op_samples(), lambda s, f=wanted: bool(np.any(f(s.inputs[0]))), settings=quick)
 
 
 @given(tensors(layouts=True, requires_grad=True))

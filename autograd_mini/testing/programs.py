@@ -226,11 +226,12 @@ class Builder:
         def fits(other: Shape) -> bool:
             if shape is None:
                 return dims[0] <= len(other) <= dims[1]
-            return math.prod(other) == math.prod(shape) or _broadcast(other, shape) == shape
+            count = math.prod(other)
+            return count == math.prod(shape) or (count > 1 and _broadcast(other, shape) == shape)
 
         ref = self._earlier(fits)
         if ref is not None:
-            kept = list(self.steps)
+            before = list(self.steps), dict(self.values)
             if shape is not None and self.values[ref].shape != shape:
                 same_size = self.values[ref].size == math.prod(shape)
                 ref = self.step("reshape" if same_size else "broadcast_to", ref, shape)
@@ -238,20 +239,18 @@ class Builder:
                 ref = self._moved_into(domain, ref)
             if _smooth(self.values[ref], avoid, distinct):
                 return ref
-            self.steps = kept
+            self.steps, self.values = before
         return self.fresh(self.shape(dims[0], min(dims[1], 3)) if shape is None else shape, domain, avoid)
 
-    def partner(self, ref: Ref, *, domain: tuple[float, float] = (-8.0, 8.0), avoid: Sequence[float] = ()) -> Ref:
-        """A tensor whose shape broadcasts with that of another."""
-        shape = self.values[ref].shape
+    def partner(self, *refs: Ref, domain: tuple[float, float] = (-8.0, 8.0)) -> Ref:
+        """A tensor whose shape broadcasts with that of others."""
+        shape = np.broadcast_shapes(*(self.values[ref].shape for ref in refs))
         other = self._earlier(lambda s: math.prod(_broadcast(s, shape) or (LARGEST + 1,)) <= LARGEST)
         if other is None:
             small = tuple(n if self.below(3) else 1 for n in shape[1:])
             wide = (2, *(1 for _ in shape)) if len(shape) < 3 else shape
-            return self.fresh(self.pick((shape, small, (), wide)), domain, avoid)
-        if not _inside(self.values[other], domain):
-            other = self._moved_into(domain, other)
-        return other if _smooth(self.values[other], avoid) else self.fresh(shape, domain, avoid)
+            return self.fresh(self.pick((shape, small, (), wide)), domain)
+        return other if _inside(self.values[other], domain) else self._moved_into(domain, other)
 
     def _earlier(self, fits: Callable[[Shape], bool]) -> Ref | None:
         """One of the float variables so far, the latest first, or None for a fresh input."""
@@ -529,7 +528,8 @@ def _in_place(b: Builder, name: str) -> None:
 
 def _where(b: Builder, name: str) -> None:
     x = b.tensor()
-    y, z = b.partner(x), b.partner(x)
+    y = b.partner(x)
+    z = b.partner(x, y)
     if np.any(np.abs(b.values[x] - b.values[y]) < GAP):
         raise Unfit
     b.step(name, b.step(b.pick(("gt", "le")), x, y), b.pick((x, z)), b.pick((y, z)))
@@ -546,23 +546,23 @@ def _masked_select(b: Builder, name: str) -> None:
 
 
 def _clamp(b: Builder, name: str) -> None:
+    """By numbers, or by a tensor."""
     x = b.tensor(avoid=(-0.5, 1.0))
-    b.step(name, x, *{"clamp": (-0.5, 1.0), "clamp_min": (-0.5,), "clamp_max": (1.0,)}[name])
-
-
-def _clamp_tensors(b: Builder, name: str) -> None:
-    x = b.tensor()
-    low = b.partner(x)
-    if np.any(np.abs(b.values[x] - b.values[low]) < GAP):
+    bound = b.partner(x) if name != "clamp" and b.below(2) else None
+    if bound is None:
+        b.step(name, x, *{"clamp": (-0.5, 1.0), "clamp_min": (-0.5,), "clamp_max": (1.0,)}[name])
+    elif np.any(np.abs(b.values[x] - b.values[bound]) < GAP):
         raise Unfit
-    b.step(name, x, low)
+    else:
+        b.step(name, x, bound)
 
 
 def _three(domain: tuple[float, float] = (-4.0, 4.0), **options: Sequence[Any]) -> Recipe:
     def recipe(b: Builder, name: str) -> None:
         x = b.tensor()
-        given = {key: b.pick(values) for key, values in options.items()}
-        b.step(name, x, b.partner(x), b.partner(x, domain=domain), **given)
+        y = b.partner(x)
+        z = b.partner(x, y, domain=domain)
+        b.step(name, x, y, z, **{key: b.pick(values) for key, values in options.items()})
 
     return recipe
 
@@ -771,7 +771,7 @@ TABLE: dict[str, Recipe] = {
     **dict.fromkeys(["add", "sub"], binary(numbers=(2, -0.5), alpha=(1, 3))),
     "mul": binary(numbers=(2, -0.5)),
     "div": binary(right=_POSITIVE, numbers=(2, -0.5)),
-    "pow": binary((0.3, 3.0), (0.3, 2.0), numbers=(2, 3, 0.5, -1, 0)),  # PyTorch's mixed derivative is wrong at y = 0
+    "pow": binary((0.3, 3.0), (0.3, 2.0), numbers=(2, 3, 0.5, -1, 0)),  # at y = 0 PyTorch's mixed derivative is 0
     **dict.fromkeys(["maximum", "minimum", "fmax", "fmin"], binary(kink=_minus)),
     **dict.fromkeys(["remainder", "fmod"], binary(right=(0.5, 3.0), kink=_from_multiple)),
     **dict.fromkeys(["logaddexp", "logaddexp2"], binary()),

@@ -65,12 +65,13 @@ def op_samples(
     *domains: tuple[float, float],
     avoid: Sequence[float] = (),
     shapes: SearchStrategy[tuple[Shape, ...]] | Sequence[Shape] | None = None,
+    max_dims: int = 2,
     **options: SearchStrategy[Any],
 ) -> SearchStrategy[Sample]:
     """Strategy for the samples of an operation: a float64 array for each (low, high) in `domains`, default one (-2, 2).
 
-    avoid: kinks, from which all values stay away. shapes: of the arrays, or a strategy for them (default: 0-d to 2-D,
-    broadcasting together). options: a strategy for each option of the operation.
+    avoid: kinks, from which all values stay away. shapes: of the arrays, or a strategy for them (default: of up to
+    `max_dims` dimensions, broadcasting together). options: a strategy for each option of the operation.
 
     >>> from hypothesis import given
     >>> @given(op_samples((-2.0, 2.0), (0.5, 2.0)))
@@ -89,7 +90,7 @@ def op_samples(
         return number
 
     if shapes is None:
-        shapes = broadcastable_shapes(len(ranges), max_dims=2)
+        shapes = broadcastable_shapes(len(ranges), max_dims=max_dims)
     chosen = shapes if hasattr(shapes, "flatmap") else st.just(tuple(shapes))
 
     def arrays(sizes: tuple[Shape, ...]) -> Any:
