@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import autograd
 from ..dtypes import dtype_of
-from ..engine import Array, Node, no_grad, wrap
+from ..engine import Array, Node, wrap
+from ..modes import no_grad
 from ..tensor import Tensor
 from ..writes import describe
 from .gradcheck import Function, gradcheck, gradgradcheck, name_of, outputs_of, pull_back

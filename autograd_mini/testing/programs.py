@@ -18,7 +18,8 @@ import numpy as np
 
 import autograd_mini
 
-from ..engine import Array, no_grad
+from ..engine import Array
+from ..modes import no_grad
 from .strategies import hypothesis_or_error
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ class Builder:
         rng = np.random.default_rng((seed, len(self.inputs)))
         x = np.round(low + (high - low) * (rng.permutation(count) + rng.uniform(0.3, 0.7, count)) / count, 2)
         if seed % 4 == 3 and low < 0 < high:
-            x[:1] = 0.0
+            x[np.argmin(np.abs(x))] = 0.0  # the nearest, so that they stay distinct
         while not _smooth(x, avoid):
             x = np.where(np.any([np.abs(x - kink) <= GAP for kink in avoid], axis=0), np.round(x + 0.03, 2), x)
         ref = Ref(f"x{len(self.inputs)}")
