@@ -21,17 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .modes import F as F
-from .modes import Mode as Mode
-from .modes import ModeSwitch as ModeSwitch
-from .modes import Watcher as Watcher
-from .modes import _mode as _mode
-from .modes import current_mode as current_mode
-from .modes import enable_grad as enable_grad
-from .modes import inference_mode as inference_mode
-from .modes import is_grad_enabled as is_grad_enabled
-from .modes import no_grad as no_grad
-from .modes import set_grad_enabled as set_grad_enabled
+from .modes import Mode, current_mode
 from .writes import check_inputs, check_kept, owner, tick, writes
 
 if TYPE_CHECKING:

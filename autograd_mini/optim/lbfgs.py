@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Array, enable_grad, wrap
+from ..engine import Array, wrap
+from ..modes import enable_grad
 from ..tensor import Tensor
 from ..writes import writes
 from .optimizer import Group, Optimizer, Params, check

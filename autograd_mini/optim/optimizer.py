@@ -13,7 +13,8 @@ import numpy as np
 
 from ..creation import zeros_like
 from ..dtypes import get_default_dtype
-from ..engine import Array, enable_grad, wrap
+from ..engine import Array, wrap
+from ..modes import enable_grad
 from ..tensor import Tensor
 from ..writes import writes
 

@@ -40,7 +40,7 @@ neg = primitive(operator.neg, numpy=np.negative, x=lambda g: -g)
 
 
 def _pow_base(g: Array, x: Array, y: Array) -> Array:
-    return g * (y * x ** np.where(y == 0, 1.0, y - 1))  # y x^(y-1), and 0 where y = 0, also at x = 0
+    return g * (y * x ** np.where((x == 0) & (y == 0), 1.0, y - 1))  # y x^(y-1), and 0, not NaN, for 0^0
 
 
 def _pow_exponent(g: Array, out: Array, x: Array, y: Array) -> Array:

@@ -463,3 +463,14 @@ def test_a_composition_is_as_differentiable_as_a_primitive() -> None:
         args = (x.abs() + 0.1,) if name == "rsqrt" else (x, x * 2) if name == "logaddexp2" else (x,)
         inputs = [variable(a.tolist()) for a in args]
         assert gradcheck(getattr(am, name), inputs) and gradgradcheck(getattr(am, name), inputs)
+
+
+def test_second_derivative_of_a_power_at_exponent_zero() -> None:
+    """d2/dxdy x^y = x^(y-1) (1 + y log x) is 1/x at y = 0, from both sides (PyTorch has 0 from one of them)."""
+    x = am.tensor(np.array([1.45, 0.5]), requires_grad=True)
+    y = am.tensor(np.array([0.0, 0.0]), requires_grad=True)
+    by_x, by_y = am.autograd.grad((x**y).sum(), [x, y], create_graph=True)
+    (mixed,) = am.autograd.grad(by_x.sum(), y, retain_graph=True)
+    (other,) = am.autograd.grad(by_y.sum(), x)
+    np.testing.assert_allclose(mixed.numpy(), [1 / 1.45, 2.0], rtol=1e-12)
+    np.testing.assert_allclose(other.numpy(), [1 / 1.45, 2.0], rtol=1e-12)
