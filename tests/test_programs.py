@@ -6,6 +6,7 @@ AUTOGRAD_MINI_EXAMPLES=2000 runs that many programs (default 100, always the sam
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -209,7 +210,7 @@ def test_planted_fault_is_found_and_shrinks(name: str, place: int, monkeypatch: 
 def test_failure_prints_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, "exp", 0)
 
-    @settings(max_examples=300)
+    @settings(phases=[Phase.generate, Phase.shrink])
     @given(programs(table={"exp": TABLE["exp"]}))
     def test(program: Program) -> None:
         check_against_differences(program)
@@ -260,10 +261,10 @@ def test_text_is_python_that_does_the_same(library: str) -> None:
     assert printed.returncode == 0, printed.stderr
     results = (p.run(am if library == "autograd_mini" else torch) for p in made)
     expected = "".join(f"{outputs}\n{tuple(first)}\n{second}\n" for outputs, first, second in results)
-    assert len(made) > 20 and _numbers(printed.stdout) == _numbers(expected)
+    assert len(made) > 20 and len(_numbers(expected)) > 200
+    assert _numbers(printed.stdout) == _numbers(expected)
 
 
 def _numbers(text: str) -> list[str]:
-    """What was printed, without brackets and without the second derivatives that are all zero."""
-    lines = [line for line in text.replace("(", "[").replace(")", "]").replace(",]", "]").splitlines()]
-    return [line for line in lines if line != "[]" and "grad_fn" in line]
+    """What was printed of numbers, in order; without zeros, for second derivatives that are all zero print as ()."""
+    return [number for number in re.findall(r"-?\d+\.\d*", text) if float(number)]
