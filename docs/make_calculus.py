@@ -28,8 +28,38 @@ Every derivative that `autograd_mini` knows. A **primitive** has a rule for each
 its result `out`, and what the rule names beside `g` is all that the graph keeps (`x_shape` is the shape alone). The
 engine undoes broadcasting and restores the dtype of the input, so no rule does. The rules are made of operations that
 are themselves in this table, so each can be differentiated again. A **composition** is made of others, and has none.
-The names are PyTorch's wherever it has the operation; what happens at kinks is in [conventions](conventions.md).
+What happens at kinks and ties is shown, and executed, in [conventions](conventions.md).
 """
+
+
+# Primitives that PyTorch has under another name, or only inside others.
+TORCH = {
+    "pow_number": "`x ** number`", "clip_number": "`clamp`, numbers as bounds", "astype": "`to`",
+    "getitem": "`x[i]`, a view", "index": "`x[i]`, a copy", "setitem": "`x[i] = v`",
+    "put": "in `index_put`, accumulating", "put_diagonal": "in `diagonal`", "windows_of": "`F.unfold`",
+    "overlap_add": "`F.fold`", "convolution": "`F.conv1d`, `F.conv2d`",
+    "conv_transpose": "`F.conv_transpose1d`, `F.conv_transpose2d`", "conv_weight": "in `F.conv2d`",
+    "p_norm": "`norm`", "topk_indices": "`topk`", "cofactor": "in `det`", "logabsdet": "`slogdet`",
+    "det_sign": "`slogdet`", "linear": "`F.linear`", "softmax_cross_entropy": "`F.cross_entropy`",
+    "standardize": "in `F.layer_norm` and its like", "scale_shift": "in `F.layer_norm` and its like",
+    "binary_losses": "`F.binary_cross_entropy_with_logits`", "sum_pool": "`F.avg_pool1d`, `F.avg_pool2d`",
+    "max_pool": "`F.max_pool1d`, `F.max_pool2d`", "first_hits": "in `F.max_pool2d`",
+    "adaptive_max_indices": "`F.adaptive_max_pool2d`",
+}  # fmt: skip
+
+# What the gradient is where there is none, or more than one.
+KINKS = {
+    "abs": "0 at 0", "sign": "0", "relu": "0 at 0", "leaky_relu": "the slope at 0", "hardtanh": "0 at the bounds",
+    "clip_number": "passes at the bounds", "maximum": "half to each where equal",
+    "minimum": "half to each where equal", "amax": "equal ones share evenly", "amin": "equal ones share evenly",
+    "max_pool": "the first of equal ones", "median": "equal ones share evenly", "sqrt": "infinite at 0",
+    "p_norm": "0 at 0", "std": "0 where all are equal", "hypot": "0 at (0, 0)", "pow": "0 for y at x = 0",
+    "prod": "exact with zeros", "cumprod": "exact with zeros", "logsumexp": "0 where all are -inf",
+    "logaddexp": "0 where both are -inf", "floor": "0", "ceil": "0", "trunc": "0", "round": "0", "floor_divide": "0",
+    "remainder": "that between the jumps", "fmod": "that between the jumps",
+    "take_along_dim": "adds up where an index repeats", "index": "adds up where an index repeats",
+    "embedding": "adds up where an index repeats", "setitem": "to the value that stays, where an index repeats",
+}  # fmt: skip
 
 
 @cache
@@ -78,14 +108,16 @@ def summary(function: Any) -> str:
 def primitive_rows(primitive: Primitive) -> Iterator[str]:
     """One row per input that has a rule; one in all for an operation without gradient."""
     names = f"`{primitive.name}({', '.join([*primitive.inputs, *primitive.options])})`"
+    torch = TORCH.get(primitive.name, f"`{primitive.name}`")
+    first = f"| {names} | {torch} | {summary(primitive.forward)} "
     rules = [(name, rule) for name, rule in zip(primitive.inputs, primitive.rules, strict=True) if rule is not None]
     for i, (name, rule) in enumerate(rules):
-        kept = [n for n in inspect.signature(rule).parameters if n not in ("g", "i")]
-        kept = [n for n in kept if n not in primitive.options]
-        lead = f"| {names} | {summary(primitive.forward)} " if i == 0 else "| | "
-        yield f"{lead}| {name} | {formula(rule).replace('|', chr(92) + '|')} | {', '.join(kept) or '–'} |"
+        kept = [n for n in inspect.signature(rule).parameters if n not in ("g", "i", *primitive.options)]
+        kink = KINKS.get(primitive.name, "") if i == 0 else ""
+        derivative = formula(rule).replace("|", "\\|")
+        yield f"{first if i == 0 else '| | | '}| {name} | {derivative} | {', '.join(kept) or '–'} | {kink} |"
     if not rules:
-        yield f"| {names} | {summary(primitive.forward)} | | no gradient | – |"
+        yield f"{first}| | no gradient | – | |"
 
 
 def page() -> str:
@@ -100,7 +132,8 @@ def page() -> str:
     for title in sorted(families.keys() | made.keys()):
         lines.append(f"\n## {title}\n")
         if title in families:
-            lines += ["| primitive | value | input | gradient | kept |", "|---|---|---|---|---|"]
+            lines.append("| primitive | PyTorch | value | input | gradient | kept | at kinks |")
+            lines.append("|---|---|---|---|---|---|---|")
             lines += [row for primitive in families[title] for row in primitive_rows(primitive)]
         if title in made:
             lines += ["", "| composition | value |", "|---|---|", *sorted(made[title])]
