@@ -17,6 +17,7 @@ import pytest
 from hypothesis import Phase, find, given, settings
 
 import autograd_mini as am
+from autograd_mini import engine
 from autograd_mini.primitive import OPERATIONS, PRIMITIVES, primitive
 from autograd_mini.testing import TABLE, GradcheckError, Program, gradcheck, gradgradcheck, programs, unary
 from autograd_mini.testing.programs import Builder
@@ -268,3 +269,11 @@ def test_text_is_python_that_does_the_same(library: str) -> None:
 def _numbers(text: str) -> list[str]:
     """What was printed of numbers, in order; without zeros, for second derivatives that are all zero print as ()."""
     return [number for number in re.findall(r"-?\d+\.\d*", text) if float(number)]
+
+
+def test_shared_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = program_of("sub", bytes(12))
+    check_backward(program)
+    monkeypatch.setattr(engine, "_own", lambda result, gradient, kept: result)
+    with pytest.raises(AssertionError, match="is shared"):
+        check_backward(program)
