@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import TensorCore
+from ..serialization import replacing
 from . import values
 from .crop import crop
 from .dot import to_dot
@@ -175,7 +175,8 @@ class Graph:
         if suffix not in makers:
             raise ValueError(f"cannot tell the format from {path.name!r}: use one of {', '.join(makers)}")
         made: str | bytes = makers[suffix]()
-        _write(path, made if isinstance(made, bytes) else made.encode())
+        with replacing(path) as file:
+            file.write(made if isinstance(made, bytes) else made.encode())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """What notebooks show; never raises."""
@@ -330,19 +331,6 @@ def _say_once(message: str) -> None:
     if not _warned:
         _warned = True
         warnings.warn(message, stacklevel=3)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Beside and renamed."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def _finite(value: Any) -> Any:

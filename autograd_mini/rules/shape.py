@@ -62,6 +62,18 @@ def cat_arrays(*xs: Array, axis: int = 0) -> Array:
     return np.concatenate(xs, axis=axis)
 
 
+def _stack_backward(g: Array, i: int, axis: int) -> Array:
+    index: list[Any] = [slice(None)] * g.ndim
+    index[axis] = i
+    return g[tuple(index)]
+
+
+@primitive(name="stack", public=False, xs=_stack_backward)
+def stack_arrays(*xs: Array, axis: int = 0) -> Array:
+    """The arrays, of one shape, side by side along a new axis."""
+    return np.stack(xs, axis=axis)
+
+
 def _all_axes(dims: Any, ndim: int) -> Shape:
     return tuple(range(ndim)) if dims is None else _flat((dims,))
 
@@ -399,7 +411,7 @@ def stack(tensors: Sequence[Array], dim: int = 0, *, axis: int | None = None) ->
     dim = dimension(dim if axis is None else axis, len(shape) + 1)
     if any(x.shape != shape for x in tensors):
         raise ShapeError(f"stack expects each tensor to be equal size, not {[tuple(x.shape) for x in tensors]}")
-    return cat_arrays(*(unsqueeze(x, dim) for x in tensors), axis=dim)
+    return stack_arrays(*tensors, axis=dim)
 
 
 def hstack(tensors: Sequence[Array]) -> Array:

@@ -444,6 +444,16 @@ SAMPLES: dict[str, Entry] = {
         lambda *xs, axis=0: np.concatenate(xs, axis),
         lambda torch, *xs, dim=0: torch.cat(xs, dim),
     ),
+    "stack": Entry(
+        [
+            Sample(normal(2, 3), normal(2, 3, seed=1)),
+            Sample(normal(2, 3), normal(2, 3, seed=1), normal(2, 3, seed=2), axis=-1),
+            Sample(normal(), normal(seed=1), axis=0),
+            Sample(normal(2, 0), axis=1),
+        ],
+        lambda *xs, axis=0: np.stack(xs, axis),
+        lambda torch, *xs, dim=0: torch.stack(xs, dim),
+    ),
 }
 
 
