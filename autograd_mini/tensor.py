@@ -355,6 +355,14 @@ class Tensor(TensorCore):
 
         return device("cpu")
 
+    @property
+    def is_cuda(self) -> builtins.bool:
+        return False
+
+    def cuda(self, device: Any = None, **options: Any) -> Any:
+        """Raises: tensors live on the CPU."""
+        return self.to("cuda")
+
     def cpu(self) -> Tensor:
         return self
 

@@ -388,3 +388,10 @@ def test_tensor_of_nothing_of_sizes_and_of_values() -> None:
 def test_only_elementwise_operations_have_in_place_twins() -> None:
     assert hasattr(am.Tensor, "exp_") and hasattr(am.Tensor, "clamp_")
     assert not any(hasattr(am.Tensor, name) for name in ("sum_", "matmul_", "softmax_", "reshape_"))
+
+
+def test_there_is_no_cuda() -> None:
+    assert am.ones(1).is_cuda is False
+    for move in (am.ones(1).cuda, am.nn.Linear(1, 1).cuda):
+        with pytest.raises(RuntimeError, match="device cuda is not available: tensors live on the CPU"):
+            move()

@@ -20,7 +20,10 @@ from .numbers import preview
 from .trace import trace_backward
 from .values import Known, same
 
-HINT = "gradients between the leaves were not kept: run backward under trace_backward() to see them"
+HINT = (
+    "gradients between the leaves were not kept:"
+    " with draw.trace_backward() as t: loss.backward(); then loss.graph(trace=t)"
+)
 
 
 @dataclass(slots=True)

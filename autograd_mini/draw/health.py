@@ -98,7 +98,7 @@ def _unchecked(model: Model) -> list[str]:
     said += [f"{unknown:,} value{'s' * (unknown > 1)} that are not kept"] if unknown else []
     states = {w.grad.state for w in model.wires}
     said += ["gradients: backward has not run"] if NOT_RUN in states else []
-    return said + (["gradients between the leaves: run backward under trace_backward()"] if NOT_KEPT in states else [])
+    return said + (["gradients between the leaves: see draw.trace_backward()"] if NOT_KEPT in states else [])
 
 
 def mark_causes(model: Model, known: Known) -> None:

@@ -26,7 +26,7 @@ MARKS = {  # colour, weight and dashes of what has a problem
 WORDS = {VALUE: "nan or inf begins here", BAD_GRADIENT: "bad gradient begins here"}
 MAX_COLUMNS = 8  # of a matrix; a longer row is summed up
 HINTS = {
-    NOT_KEPT: "run backward under trace_backward() to keep it",
+    NOT_KEPT: "with draw.trace_backward() as t: loss.backward(); then loss.graph(trace=t)",
     NOT_RUN: "backward() has not been called on this graph",
     NO_GRAD: "does not require grad",
     NO_PATH: "requires grad, but the output does not depend on it",

@@ -413,6 +413,10 @@ class Module:
                 tensor.grad = None if grad is None else convert(grad)
         return self
 
+    def cuda(self, device: Any = None) -> Self:
+        """Raises: modules live on the CPU."""
+        return self.to("cuda")
+
     def float(self) -> Self:
         """All floating-point state as float32."""
         return self.to(np.float32)

@@ -53,6 +53,9 @@ def _matmul_y(g: Array, x: Array, y_shape: Shape) -> Array:
 @primitive(numpy=np.matmul, x=_matmul_x, y=_matmul_y)
 def matmul(x: Array, y: Array) -> Array:
     """x @ y for vectors, matrices and (broadcast) batches of matrices. One matrix for a batch is one single product."""
+    if x.ndim and y.ndim and x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
+        length = y.shape[-2 if y.ndim > 1 else 0]
+        raise ValueError(f"{x.shape} and {y.shape} cannot be multiplied: {x.shape[-1]} columns meet {length} rows")
     if y.ndim == 2 < x.ndim:
         return np.matmul(_rows(x), y).reshape((*x.shape[:-1], y.shape[1]))
     return np.matmul(x, y)

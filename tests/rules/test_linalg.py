@@ -442,3 +442,11 @@ WRONG = {
 def test_mistakes(name: str) -> None:
     with pytest.raises(RuntimeError):
         WRONG[name](am.ones(2, 3))
+
+
+@pytest.mark.parametrize(("left", "right"), [((2, 3), (2, 3)), ((3,), (2,)), ((4, 2, 3), (2, 5)), ((2, 3), (4,))])
+def test_matrices_that_do_not_fit(left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    """The most common mistake of a beginner gets a sentence, not NumPy's gufunc signature."""
+    rows = right[-2] if len(right) > 1 else right[0]
+    with pytest.raises(RuntimeError, match=f"cannot be multiplied: {left[-1]} columns meet {rows} rows"):
+        am.zeros(left) @ am.zeros(right)
