@@ -62,6 +62,11 @@ def describe(value: Any) -> str:
 def check_writable(tensor: TensorCore, recorded: bool, grad_enabled: bool) -> None:
     """Raise where writing into this tensor would spoil a gradient: PyTorch's rules and reasons."""
     node = tensor._node
+    if isinstance(tensor._array, np.ndarray) and not tensor._array.flags.writeable:
+        raise RuntimeError(
+            "unsupported operation: the written-to tensor shows memory that is read-only, or one element several times"
+            " (expand, a batch that is a view). Please clone() the tensor before performing the operation."
+        )
     if recorded and node is None and isinstance(tensor._array.base, np.ndarray):
         raise RuntimeError(
             "a view of another tensor is being used in an in-place operation with a value that requires grad: the"

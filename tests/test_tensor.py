@@ -395,3 +395,12 @@ def test_there_is_no_cuda() -> None:
     for move in (am.ones(1).cuda, am.nn.Linear(1, 1).cuda):
         with pytest.raises(RuntimeError, match="device cuda is not available: tensors live on the CPU"):
             move()
+
+
+def test_writing_where_nothing_can_be_written() -> None:
+    """A broadcast shows one element several times: PyTorch's reason, not NumPy's."""
+    wide = am.zeros(2, 1).expand(2, 3)
+    for write in (lambda: wide.add_(1), lambda: wide.__setitem__(0, 1.0), wide.zero_):
+        with pytest.raises(RuntimeError, match="Please clone"):
+            write()
+    assert wide.clone().add_(1).tolist() == [[1.0] * 3] * 2

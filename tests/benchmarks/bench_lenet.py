@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
+from steps import training_step
 
 UNIT, UNITS = "step", 1
 LIBRARIES = ("autograd_mini", "torch")
@@ -21,15 +22,7 @@ def stepper(library: ModuleType) -> Callable[[], object]:
         nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
     )  # fmt: skip
     loss_fn, optimizer = nn.CrossEntropyLoss(), library.optim.SGD(model.parameters(), lr=0.01)
-
-    def step() -> float:
-        loss = loss_fn(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return float(loss.item())
-
-    return step
+    return training_step(model, loss_fn, optimizer, images, lambda: labels)
 
 
 def autograd_mini() -> Callable[[], object]:

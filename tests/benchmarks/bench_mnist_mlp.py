@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
+from steps import training_step
 
 UNIT, UNITS = "step", 1
 LIBRARIES = ("autograd_mini", "torch", "jax", "numpy", "floor")
@@ -36,15 +37,7 @@ def autograd_mini() -> Step:
     images, labels = am.from_numpy(pixels), itertools.cycle([am.from_numpy(t) for t in targets])
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
     loss_fn, optimizer = nn.CrossEntropyLoss(), am.optim.RMSprop(model.parameters(), lr=1e-3)
-
-    def step() -> float:
-        loss = loss_fn(model(images), next(labels))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return float(loss.item())
-
-    return step
+    return training_step(model, loss_fn, optimizer, images, labels.__next__)
 
 
 def torch() -> Step:
@@ -55,15 +48,7 @@ def torch() -> Step:
     images, labels = torch.from_numpy(pixels), itertools.cycle([torch.from_numpy(t) for t in targets])
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
     loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.RMSprop(model.parameters(), lr=1e-3)
-
-    def step() -> float:
-        loss = loss_fn(model(images), next(labels))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return float(loss.item())
-
-    return step
+    return training_step(model, loss_fn, optimizer, images, labels.__next__)
 
 
 def jax() -> Step:

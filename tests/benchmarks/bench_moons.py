@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
+from steps import training_step
 
 UNIT, UNITS = "step", 1
 LIBRARIES = ("autograd_mini", "torch")
@@ -23,15 +24,7 @@ def stepper(library: ModuleType) -> Callable[[], object]:
     points, labels = map(library.from_numpy, moons())
     model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1))
     loss_fn, optimizer = nn.MSELoss(), library.optim.SGD(model.parameters(), lr=0.1)
-
-    def step() -> float:
-        loss = loss_fn(model(points), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return float(loss.item())
-
-    return step
+    return training_step(model, loss_fn, optimizer, points, lambda: labels)
 
 
 def autograd_mini() -> Callable[[], object]:

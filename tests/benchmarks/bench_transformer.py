@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
+from steps import training_step
 
 UNIT, UNITS = "step", 1
 LIBRARIES = ("autograd_mini", "torch")
@@ -27,14 +28,7 @@ def stepper(library: ModuleType) -> Callable[[], object]:
         x = x + out(y.transpose(1, 2).reshape(BATCH, STEPS, WIDTH))
         return x + back(functional.gelu(wide(norms[1](x))))
 
-    def step() -> float:
-        loss = functional.mse_loss(block(x), target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return float(loss.item())
-
-    return step
+    return training_step(block, functional.mse_loss, optimizer, x, lambda: target)
 
 
 def autograd_mini() -> Callable[[], object]:
