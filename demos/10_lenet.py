@@ -1,0 +1,159 @@
+"""LeNet reads handwritten digits: a network that looks at a picture through small windows, and 99 of 100 are right.
+
+    python demos/10_lenet.py
+    python demos/10_lenet.py --data folder/with/mnist
+
+A dense layer sees 784 numbers and does not know which pixels are neighbours. A convolution slides a window of 5 × 5
+over the picture and asks the same question everywhere; pooling keeps the strongest answer of every four. You will
+see the shapes on the way through LeCun's network of 1998 (with relu and max pooling, as it is written today), its
+training on a learning rate that glides to zero, which digits it still mistakes for which, what its six first
+windows have learned to look for, and how a digit looks through them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import autograd_mini as am
+from autograd_mini import nn, optim
+from autograd_mini.plotting import image_grid
+from autograd_mini.training import Callback, Trainer, accuracy
+from autograd_mini.vision import MNISTData, digits, load_mnist
+
+
+def lenet() -> nn.Sequential:
+    """(N, 1, 28, 28) to ten scores (N, 10), by 61,706 weights (LeCun et al., Proceedings of the IEEE, 1998)."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+def read_data(args: argparse.Namespace) -> MNISTData:
+    """MNIST, or with --fast a few digits that the package draws."""
+    if not args.fast:
+        return load_mnist(args.data)
+    return MNISTData(*digits(2000), *digits(500, train=False), "drawn digits")
+
+
+def pixels(images: Any) -> am.Tensor:
+    """Bytes (n, 28, 28) as one channel of numbers from 0 to 1."""
+    return am.from_numpy(images[:, None].astype(np.float32) / np.float32(255))
+
+
+class Glide(Callback):
+    """Steps a learning rate schedule after each epoch."""
+
+    def __init__(self, schedule: optim.lr_scheduler.LRScheduler) -> None:
+        self.schedule = schedule
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: dict[str, float]) -> None:
+        self.schedule.step()
+
+
+def confusion(labels: Any, predicted: Any) -> Any:
+    """(10, 10): how often a digit (row) was taken for a digit (column)."""
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (labels, predicted), 1)
+    return counts
+
+
+def plot_confusion(counts: Any, path: Path) -> None:
+    figure = Figure(figsize=(6, 5.4), layout="constrained")
+    axes = figure.subplots()
+    wrong = counts * (1 - np.eye(10, dtype=int))
+    axes.imshow(wrong, cmap="Oranges")
+    for row, column in np.ndindex(10, 10):
+        if counts[row, column]:
+            right = row == column
+            dark = not right and wrong[row, column] > 0.6 * wrong.max()
+            color = "gray" if right else "white" if dark else "black"
+            axes.text(column, row, counts[row, column], ha="center", va="center", color=color, fontsize=9)
+    axes.set(xticks=range(10), yticks=range(10), xlabel="taken for", ylabel="is")
+    axes.set_title(f"{wrong.sum()} mistakes in {counts.sum():,} test digits (right ones in gray)")
+    figure.savefig(path, dpi=150)
+
+
+def plot_windows(model: nn.Sequential, image: am.Tensor, path: Path) -> None:
+    """The six windows of the first layer, and what each answers all over one digit."""
+    windows = model[0].weight.detach().numpy()[:, 0]
+    with am.no_grad():
+        answers = model[:3](image[None]).numpy()[0]
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    figure.suptitle("The first convolution: its windows (5 × 5), and a digit through each, after relu and pooling")
+    grid = figure.subplots(2, 7)
+    grid[0, 0].axis("off")
+    grid[1, 0].imshow(image.numpy()[0], cmap="gray_r")
+    grid[1, 0].set_title("the digit", fontsize=10)
+    bound = np.abs(windows).max()
+    for i in range(6):
+        weights = grid[0, i + 1].imshow(windows[i], cmap="PuOr_r", vmin=-bound, vmax=bound)
+        grid[0, i + 1].set_title(f"window {i + 1}", fontsize=10)
+        shown = grid[1, i + 1].imshow(answers[i], cmap="gray_r", vmin=0, vmax=answers.max())
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+    figure.colorbar(weights, ax=grid[0], label="weight")
+    figure.colorbar(shown, ax=grid[1], label="answer")
+    figure.savefig(path, dpi=150)
+
+
+def plot_mistakes(data: MNISTData, scores: am.Tensor, path: Path) -> None:
+    """The wrong answers that it was surest of."""
+    predicted = scores.numpy().argmax(1)
+    wrong = np.flatnonzero(predicted != data.test_labels)
+    chosen = wrong[np.argsort(-scores.softmax(1).numpy()[wrong, predicted[wrong]], kind="stable")][:16]
+    title = f"Its {len(chosen)} surest mistakes of {len(wrong)}: what it says, and what it is"
+    image_grid(data.test_images[chosen], data.test_labels[chosen], predicted[chosen], path, title=title)
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(description="Train LeNet on MNIST.")
+    parser.add_argument("--data", metavar="PATH", help="folder with MNIST; default: where it is found, or a download")
+    parser.add_argument("--epochs", type=int, help="times through the training images (default: 8; 3 with --fast)")
+    parser.add_argument("--out", type=Path, default=Path("out/10_lenet"), help="folder for pictures")
+    parser.add_argument("--fast", action="store_true", help="2,000 drawn digits instead of MNIST, in seconds")
+    args = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    epochs = args.epochs or (3 if args.fast else 8)
+
+    am.manual_seed(0)
+    data, model = read_data(args), lenet()
+    print(f"Data: {data.source}\n\n{nn.summary(model, (1, 28, 28))}\n")
+    train = pixels(data.train_images), am.tensor(data.train_labels, dtype=am.int64)
+    test = pixels(data.test_images), am.tensor(data.test_labels, dtype=am.int64)
+    optimizer = optim.Adam(model.parameters(), lr=4e-3 if args.fast else 2e-3)
+    glide = Glide(optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs))
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, {"accuracy": accuracy})
+    start = time.perf_counter()
+    history = trainer.fit(train, epochs, 32 if args.fast else 64, validation=test, callbacks=[glide], verbose=2)
+    seconds = time.perf_counter() - start
+
+    scores = trainer.predict(test[0], 500)
+    counts = confusion(data.test_labels, scores.numpy().argmax(1))
+    wrong = counts * (1 - np.eye(10, dtype=int))
+    digit, taken = np.unravel_index(wrong.argmax(), wrong.shape)
+    found = float(np.trace(counts) / counts.sum())
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"\nTest accuracy {found:.4f} after {epochs} epochs in {seconds:.0f} s, {parameters:,} weights")
+    print(f"{wrong.sum()} mistakes; the commonest: a {digit} taken for a {taken}, {wrong.max()} times")
+
+    history.plot(args.out / "curves.png")
+    plot_confusion(counts, args.out / "confusion.png")
+    plot_windows(model, test[0][0], args.out / "windows.png")
+    plot_mistakes(data, scores, args.out / "mistakes.png")
+    print("Pictures:", *(str(args.out / f"{name}.png") for name in ("curves", "confusion", "windows", "mistakes")))
+    return {
+        "accuracy": found, "parameters": parameters, "loss": history["loss"], "mistakes": int(wrong.sum()),
+        "windows": tuple(model[0].weight.shape), "lr": optimizer.param_groups[0]["lr"], "seconds": seconds,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
