@@ -1,8 +1,14 @@
-"""The pages that are made from the code are up to date, and an operation that is declared once appears everywhere."""
+"""The documentation: it builds without a warning, its code runs, its links lead somewhere, and it keeps step."""
 
+import importlib
 import importlib.util
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -11,7 +17,8 @@ import autograd_mini as am
 from autograd_mini.primitive import NUMPY, OPERATIONS, PRIMITIVES
 from autograd_mini.testing import gradcheck, gradgradcheck
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +69,139 @@ def test_an_operation_declared_once_appears_everywhere(maker: ModuleType) -> Non
         NUMPY.pop(np.heaviside, None)
         if hasattr(am.Tensor, "step_of_mine"):
             del am.Tensor.step_of_mine
+
+# ---------------------------------------------------------------------------------------------------------- the site
+
+
+PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("README*.md"))]
+RESOURCES = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "object": "data"}
+
+
+class Page(HTMLParser):
+    """What a page fetches, what it links to, and the places in it that can be linked to."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.anchors |= {given[name] for name in ("id", "name") if name in given}
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag in RESOURCES and RESOURCES[tag] in given:
+            self.fetched.append(given[RESOURCES[tag]])
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
+    """The pages of the documentation, built with warnings as errors."""
+    for needed in ("sphinx", "furo", "myst_parser"):
+        pytest.importorskip(needed, reason=f"{needed} is not installed: pip install autograd_mini[docs]")
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(out)]
+    built = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
+    assert built.returncode == 0, built.stderr[-5000:]
+    return {file: Page(file) for file in sorted(out.rglob("*.html"))}
+
+
+def test_the_site_builds_without_a_warning(site: dict[Path, Page]) -> None:
+    built = {file.stem for file in site}
+    assert {page.stem for page in DOCS.rglob("*.md")} <= built
+    assert len(site) > 40
+
+
+def test_no_page_fetches_anything_from_a_network(site: dict[Path, Page]) -> None:
+    outside = [(file.name, url) for file, page in site.items() for url in page.fetched if re.match(r"(\w+:)?//", url)]
+    assert outside == []
+    styles = [style for style in next(iter(site)).parent.rglob("*.css")]
+    assert styles
+    assert [s.name for s in styles if re.search(r"@import|url\(['\"]?(https?:)?//", s.read_text(encoding="utf-8"))] == []
+
+
+def test_formulas_are_mathml(site: dict[Path, Page]) -> None:
+    text = "".join(file.read_text(encoding="utf-8") for file in site)
+    assert "<math" in text
+    assert "mathjax" not in text.lower() and "katex" not in text.lower()
+
+
+def test_links_within_the_site_lead_somewhere(site: dict[Path, Page]) -> None:
+    broken = []
+    for file, page in site.items():
+        for link in [*page.links, *page.fetched]:
+            path, _, anchor = unquote(link).partition("#")
+            if re.match(r"\w+:", link):
+                continue
+            target = (file.parent / path.partition("?")[0]).resolve() if path else file
+            if not target.exists() or (anchor and target in site and anchor not in site[target].anchors):
+                broken.append((file.name, link))
+    assert broken == []
+
+
+def test_every_public_name_has_its_entry_in_the_reference(site: dict[Path, Page], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    api = importlib.import_module("api")
+    anchors = set().union(*(page.anchors for file, page in site.items() if file.parent.name == "api"))
+    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("api/*.md"))
+    modules = re.findall(r"```\{public\} (\S+)", text)
+    assert {"autograd_mini", "autograd_mini.nn", "autograd_mini.optim", "autograd_mini.testing"} <= set(modules)
+    names = {f"{module}.{name}" for module in modules for name in api.public_names(module)}
+    names |= {f"autograd_mini.{name}" for name in OPERATIONS if hasattr(am, name)}
+    again = {f"autograd_mini.autograd.{n}" for n in ("no_grad", "enable_grad", "set_grad_enabled", "inference_mode")}
+    assert names - anchors - again == set()
+    assert {f"autograd_mini.Tensor.{name}" for name in ("backward", "grad", "detach", "numpy", "graph")} <= anchors
+
+
+# ------------------------------------------------------------------------------------------------- the pages as text
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The fenced blocks of a page: language and text."""
+    return re.findall(r"^```(\S*)[^\n]*\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_all_code_on_the_pages_is_executed() -> None:
+    """pytest executes what begins with `>>>`; a block that does not must be a quotation of the package."""
+    package = [s.read_text(encoding="utf-8") for s in (ROOT / "autograd_mini").rglob("*.py")]
+    lines = {line.strip() for text in package for line in text.split("\n")}
+    for page in PAGES:
+        for language, text in blocks(page):
+            if language in ("python", "py", "pycon") and not text.startswith(">>> "):
+                assert {line.strip() for line in text.split("\n")} <= lines | {""}, f"{page.name}: {text}"
+            if text.startswith(">>> "):
+                assert language == "python" and text.endswith("\n\n"), f"{page.name}: no blank line at the end of {text}"
+        bare = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        assert not re.search(r"^ *>>> ", bare, re.M), f"{page.name}: an example outside of a fence reads as a quotation"
+
+
+def test_files_that_the_pages_name_are_there() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for path in re.findall(r"\b(?:demos|tests|autograd_mini)/[\w/]+\.py\b", text):
+            assert (ROOT / path).exists(), f"{page.name} names {path}"
+        if page.parent == ROOT:
+            for link in re.findall(r"\]\((?!\w+:)([^)#]+)", text):
+                assert (ROOT / link).exists(), f"{page.name} links to {link}"
+
+
+def test_the_korean_readme_keeps_step() -> None:
+    """The same sections, code, pictures, links and figures as the English one."""
+    english, korean = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ko.md"))
+
+    def skeleton(text: str) -> dict[str, list[str]]:
+        code = "\n".join(re.findall(r"^(?:>>> |\.\.\. |    ).*$", text, re.M))
+        return {
+            "headings": re.findall(r"^#+", text, re.M),
+            "code": [re.sub(r"\s*#.*", "", line) for line in code.split("\n")],
+            "targets": re.findall(r"\]\(([^)]+)\)", text),
+            "figures": re.findall(r"\d+\.\d+", text),
+        }
+
+    assert re.search("[가-힣]{2}", korean)
+    ours, theirs = skeleton(english), skeleton(korean.replace("](README.md)", ""))
+    for part in ours:
+        assert sorted(set(ours[part])) == sorted(set(theirs[part])), part
+    assert ours["code"] == theirs["code"]

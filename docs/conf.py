@@ -1,0 +1,46 @@
+"""How Sphinx builds the documentation: `python -m sphinx -W docs out/docs`, then open `out/docs/index.html`.
+
+Nothing on a page is fetched from a network: furo uses the fonts of the system, and formulas become MathML here.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]  # the package, and what stands beside
+
+from autograd_mini import __version__ as release  # noqa: E402, F401
+
+project = "autograd_mini"
+html_title = "autograd_mini"
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["page.css"]
+html_copy_source = False
+smartquotes = False  # quotes in docstrings are code as often as not
+exclude_patterns = ["_*"]
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+html_math_renderer = "mathml"
+pygments_style, pygments_dark_style = "default", "github-dark"
+python_use_unqualified_type_names = True
+autodoc_typehints = "none"  # the docstrings say it in words, the types stand in the source
+
+
+def setup(app: Any) -> None:
+    import api
+    from docutils.nodes import SkipNode
+    from docutils.utils.math.latex2mathml import tex2mathml
+
+    def formula(writer: Any, node: Any) -> None:
+        block = node.tagname == "math_block"
+        mathml = tex2mathml(node.astext(), as_block=block)
+        writer.body.append(f'<div class="math">{mathml}</div>' if block else mathml)
+        raise SkipNode
+
+    app.add_html_math_renderer("mathml", (formula, None), (formula, None))
+    api.setup(app)
