@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .modes import Mode, current_mode
+from .modes import Mode, current_mode, enable_grad
 from .writes import check_inputs, check_kept, owner, tick, writes
 
 if TYPE_CHECKING:
@@ -241,9 +241,7 @@ class TensorCore:
         create_graph: record the backward pass itself, for higher derivatives.
         inputs: fill `.grad` of these tensors alone.
         """
-        from .autograd import backward
-
-        backward(self, gradient, retain_graph, create_graph, inputs)  # type: ignore[arg-type]
+        run_backward(self, gradient, retain_graph, create_graph, inputs)
 
 
 class HookHandle:
@@ -260,6 +258,7 @@ class HookHandle:
 
 
 tensor_class: type[Any] = TensorCore  # `tensor.py` puts the full class here
+run_backward: Callable[..., None]  # `autograd` puts its `backward` here
 _new = object.__new__
 
 
@@ -413,6 +412,8 @@ def _steps(node: Node) -> Iterable[tuple[int, Rule, Any]]:
 def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     """Sum `gradient` over the axes along which an input of this shape was broadcast."""
     lead = len(gradient.shape) - len(shape)
+    if lead == 1 and gradient.shape[1:] == shape:  # a bias: half the time of what follows
+        return np.add.reduce(gradient, axis=0)
     if lead < 0:
         return np.broadcast_to(gradient, shape)
     axes = (*range(lead), *(lead + k for k, n in enumerate(shape) if n == 1 != gradient.shape[lead + k]))
@@ -440,8 +441,9 @@ def accumulate(node: Node, gradient: Array) -> None:
     """Add to the `.grad` that this node holds; `gradient` is the node's to keep."""
     extra = extra_of(node)
     with _commit:
-        if isinstance(gradient, TensorCore):  # create_graph
-            extra.grad = gradient if extra.grad is None else extra.grad + gradient  # type: ignore[assignment]
+        if isinstance(gradient, TensorCore):  # create_graph: the sum is recorded, too
+            with enable_grad():
+                extra.grad = gradient if extra.grad is None else extra.grad + gradient  # type: ignore[assignment]
         elif extra.grad is None:
             extra.grad = wrap(np.asanyarray(gradient))
         elif extra.grad._node is None and isinstance(extra.grad._array, np.ndarray):

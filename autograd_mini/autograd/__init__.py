@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import engine
 from ..arrays import array_from
 from ..engine import Array, Node, TensorCore, accumulate, extra_of, propagate, wrap
 from ..modes import ModeSwitch, current_mode, enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -39,12 +40,14 @@ def backward(
             raise RuntimeError("'inputs' argument to backward cannot be empty.")
     found = _run(_list(tensors), grad_tensors, retain_graph, create_graph, targets)
     for node, gradient in found.items():
-        with enable_grad():  # the sum of recorded gradients is recorded, too
-            accumulate(node, gradient if node.primitive is None else _copy(gradient))
+        accumulate(node, gradient if node.primitive is None else _copy(gradient))
         if (extra := extra_of(node)).after and extra.tensor is not None and (leaf := extra.tensor()) is not None:
             with ModeSwitch(grad=create_graph):
                 for hook in tuple(extra.after.values()):
                     hook(leaf)
+
+
+engine.run_backward = backward
 
 
 def grad(
