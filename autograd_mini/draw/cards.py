@@ -9,9 +9,10 @@ from dataclasses import replace
 from .formula import SYMBOLS
 from .model import NO_GRAD, SHOWN, Model, Op, Reading
 from .numbers import number
+from .options import Options
 from .repeats import Repeat
 from .units import Join, Plan, Unit
-from .view import FORWARD, GRADIENT, INK, MUTED, Box, Drawing, Frame, Line, Link, Options, Row, Run, Strip
+from .view import FORWARD, GRADIENT, INK, MUTED, Box, Drawing, Frame, Line, Link, Row, Run, Strip
 
 SCALE = ("#00204C", "#213D6B", "#555B6C", "#7B7A77", "#A59C74", "#D3C064", "#FFE945")  # cividis, dark to bright
 UNKNOWN_CELL = "#FFFFFF"

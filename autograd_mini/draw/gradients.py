@@ -108,13 +108,13 @@ def _again(model: Model, sources: Sources, known: Known) -> Flow | None:
         gradient = flow.at(model, op.wire)
         if gradient is None:
             continue
-        env = _environment(op, node, known)
+        env = environment(op, node, known)
         for i, parent in enumerate(node.parents):
             if parent is None:
                 continue
             rule = node.primitive.rules[0 if node.primitive.variadic else i]  # type: ignore[union-attr]
             given = {"g": gradient, "i": i, **env}
-            names = _parameters(rule)
+            names = parameters_of(rule)
             if any(name not in given for name in names):
                 return None
             with np.errstate(all="ignore"):
@@ -124,11 +124,11 @@ def _again(model: Model, sources: Sources, known: Known) -> Flow | None:
 
 
 @functools.cache
-def _parameters(rule: Any) -> tuple[str, ...]:
+def parameters_of(rule: Any) -> tuple[str, ...]:
     return tuple(inspect.signature(rule).parameters)
 
 
-def _environment(op: Op, node: Node, known: Known) -> dict[str, Any]:
+def environment(op: Op, node: Node, known: Known) -> dict[str, Any]:
     """Whatever a rule may ask for, as far as it is known."""
     prim = node.primitive
     assert prim is not None

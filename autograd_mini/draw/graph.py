@@ -17,19 +17,22 @@ from typing import Any
 from ..engine import TensorCore
 from ..serialization import replacing
 from . import values
+from .cost import Costs
+from .cost import cost as costs_of
 from .crop import crop
 from .dot import to_dot
 from .gradients import show_gradients
 from .health import Problems, check, mark_causes
-from .model import Model, read
+from .model import Model, Sources, read
 from .names import name_wires
+from .options import Options
 from .page import page
 from .steps import Step, animated, gif, steps
 from .svg import to_svg
 from .text import to_text
 from .trace import trace_backward
 from .units import Plan, plan
-from .view import Options, View, view_of
+from .view import View, view_of
 
 MAX_BOXES = 1500  # that a layout is tried on
 AUTO_WIRE = 30  # operations up to which every tensor is shown
@@ -50,10 +53,10 @@ class Graph:
     In a notebook it shows itself; elsewhere `print(g.text())` or `g.save("graph.svg")`.
     """
 
-    def __init__(self, model: Model, options: Options, backend: str = "auto", folded: Plan | None = None) -> None:
+    def __init__(self, model: Model, folded: Plan | None, options: Options) -> None:
         self.model = model
         self._plan = folded  # None: wire style
-        self._options, self._backend = options, backend
+        self._options = options
         self._view: View | None = None
         self._files: dict[tuple[str, str], bytes] = {}
 
@@ -78,9 +81,10 @@ class Graph:
         return self._svg(self.view)
 
     def _svg(self, view: View) -> str:
-        if self._backend == "dot" or (self._backend == "auto" and _dot_exists()):
+        backend = self._options.backend
+        if backend == "dot" or (backend == "auto" and _dot_exists()):
             return self._render("svg", view).decode()
-        if self._backend == "auto":
+        if backend == "auto":
             _say_once(NO_DOT)
         return to_svg(view)
 
@@ -109,6 +113,20 @@ class Graph:
         ○ zero gradient: x: all 2 items are exactly 0: t1 = mul(x, 0) passes on zeros only
         """
         return check(self.model, exploding=exploding, vanishing=vanishing, dead=dead)
+
+    def cost(self) -> Costs:
+        """What each operation costs: floating-point operations, bytes, time. Needs draw_graph(…, cost=True).
+
+        >>> import autograd_mini as am
+        >>> x, W = am.ones(2, 3), am.ones(3, 4, requires_grad=True)
+        >>> print((x @ W).relu().graph(cost=True).cost())
+        12 parameters (48 B) · 56 FLOP forward, 56 FLOP backward · 64 B of results, 32 B kept
+        48 FLOP forward, 48 FLOP backward · 32 B of results, 0 B kept: t2 = matmul(x, W)
+        8 FLOP forward, 8 FLOP backward · 32 B of results, 32 B kept: t3 = relu(t2)
+        """
+        if self.model.costs is None:
+            raise ValueError("cost: it was not asked for: pass cost=True, or cost=\"time\"")
+        return self.model.costs
 
     def steps(self) -> list[Step]:
         """Backward in slow motion: for each operation its rule in words, and the picture just after it has run.
@@ -224,28 +242,12 @@ class Graph:
 
 
 def draw_graph(
-    outputs: TensorCore | Sequence[TensorCore],
-    params: Any = None,
-    names: Mapping[str, Any] | None = None,
-    *,
-    style: str = "auto",
-    depth: int = 1,
-    expand: Collection[str] = (),
-    fold: bool = True,
-    min_repeats: int = 3,
-    trace: trace_backward | None = None,
-    show_values: bool = True,
-    show_grads: bool = True,
-    show_shapes: bool = True,
-    show_dtypes: bool | None = None,
-    max_ops: int = 200,
-    precision: int = 3,
-    max_items: int = 12,
-    title: str | None = None,
-    legend: bool = True,
-    marks: bool = True,
-    backend: str = "auto",
-) -> Graph:
+    outputs: TensorCore | Sequence[TensorCore], params: Any = None, names: Mapping[str, Any] | None = None, *,
+    style: str = "auto", depth: int = 1, expand: Collection[str] = (), fold: bool = True, min_repeats: int = 3,
+    trace: trace_backward | None = None, cost: bool | str = False, show_values: bool = True, show_grads: bool = True,
+    show_shapes: bool = True, show_dtypes: bool | None = None, max_ops: int = 200, precision: int = 3,
+    max_items: int = 12, title: str | None = None, legend: bool = True, marks: bool = True, backend: str = "auto",
+) -> Graph:  # fmt: skip
     """A picture of how `outputs` (one tensor or several) were computed, and of the gradients that flow back.
 
     params: a Module, {name: tensor} or tensors; those without a path to the output are drawn, too.
@@ -254,12 +256,12 @@ def draw_graph(
     cards (those whose paths are in `expand` are opened one level further) and, unless fold=False, `min_repeats` or
     more equal consecutive layers into one with strips of norms; "auto": wire up to 30 operations, else module if
     that folds anything. trace: a `trace_backward` that has watched the backward pass; without it the gradients
-    between the leaves are computed again, and shown if they explain what the leaves hold. show_dtypes: None shows
-    those that differ.
-    max_ops: operations drawn, nearest to the output; the rest is one box that says how many. precision: significant
-    digits. max_items: a larger array is shown as mean ± standard deviation, [smallest, largest]. title: default: the
-    formula. marks: show what `Graph.check` finds. backend: of SVG: "dot", "builtin", or "auto": dot
-    where it is installed.
+    between the leaves are computed again, and shown if they explain what the leaves hold. cost: True adds
+    floating-point operations and bytes; "time" also runs every operation again to measure it. show_dtypes: None shows
+    those that differ. max_ops: operations drawn, nearest to the output; the rest is one box that says how many.
+    precision: significant digits. max_items: a larger array is shown as mean ± standard deviation, [smallest, largest].
+    title: default: the formula. marks: show what `Graph.check` finds. backend: of SVG: "dot", "builtin", or "auto":
+    dot where it is installed.
 
     Changes nothing, and what it returns keeps no tensor alive.
 
@@ -276,36 +278,50 @@ def draw_graph(
     t2 = mul(a, b) ()     6      1
     d = add(a, t2) ()     9      1
     """
-    outputs = [outputs] if isinstance(outputs, TensorCore) else list(outputs)
-    if not outputs or not all(isinstance(t, TensorCore) for t in outputs):
+    options = Options(
+        style, depth, tuple(expand), fold, min_repeats, show_values, show_grads, show_shapes, show_dtypes, max_ops,
+        precision, max_items, title, legend, marks, backend,
+    )  # fmt: skip
+    if cost not in (False, True, "time"):
+        raise ValueError(f'draw_graph: cost must be False, True or "time", not {cost!r}')
+    tensors = [outputs] if isinstance(outputs, TensorCore) else list(outputs)
+    if not tensors or not all(isinstance(t, TensorCore) for t in tensors):
         raise TypeError("draw_graph: outputs must be a Tensor or a sequence of at least one")
-    if max_ops < 1 or max_items < 0 or precision < 1:
-        raise ValueError("draw_graph: max_ops and precision must be 1 or more, max_items 0 or more")
-    if depth < 1 or min_repeats < 2:
-        raise ValueError("draw_graph: depth must be 1 or more, min_repeats 2 or more")
-    if style not in ("auto", "wire", "module"):
-        raise ValueError(f'draw_graph: style must be "auto", "wire" or "module", not {style!r}')
-    if backend not in ("auto", "dot", "builtin"):
-        raise ValueError(f'draw_graph: backend must be "auto", "dot" or "builtin", not {backend!r}')
-    model, sources = read(outputs)
+    model, sources = _filled(tensors, params, names, trace, cost, options)
+    return Graph(*_folded(model, sources, options), options)
+
+
+def _filled(
+    tensors: list[TensorCore], params: Any, names: Mapping[str, Any] | None, trace: trace_backward | None,
+    cost: bool | str, options: Options,
+) -> tuple[Model, Sources]:  # fmt: skip
+    """The model with all that can be known of it."""
+    model, sources = read(tensors)
     if len(model.ops) > MAX_READ_VALUES:
-        model, sources = crop(model, sources, max_ops)
+        if cost:
+            model.costs = costs_of(model, sources, [None] * len(model.wires), False)
+        model, sources = crop(model, sources, options.max_ops)
     name_wires(model, sources, params, names)
     known = values.known_values(model, sources)
-    show_gradients(model, sources, known, trace, max_items)
-    values.show_values(model, known, max_items)
+    if cost and model.costs is None:
+        model.costs = costs_of(model, sources, known, cost == "time")
+    show_gradients(model, sources, known, trace, options.max_items)
+    values.show_values(model, known, options.max_items)
     mark_causes(model, known)
+    return model, sources
+
+
+def _folded(model: Model, sources: Sources, options: Options) -> tuple[Model, Plan | None]:
+    """How the model is to be drawn: with a plan, or (None) every tensor; cropped if it is still too large."""
     folded = None
-    if style == "module" or (style == "auto" and len(model.ops) > AUTO_WIRE):
-        folded = plan(model, depth, expand, fold, min_repeats)
-        if len(folded.units) == len(model.ops) and style == "auto":
+    if options.style == "module" or (options.style == "auto" and len(model.ops) > AUTO_WIRE):
+        folded = plan(model, options)
+        if len(folded.units) == len(model.ops) and options.style == "auto":
             folded = None
-    if folded is None or len(folded.units) > max_ops:
-        model, _ = crop(model, sources, max_ops)
-        folded = plan(model, depth, expand, fold, min_repeats) if folded is not None else None
-    del known, sources
-    options = Options(title, legend, show_values, show_grads, show_shapes, show_dtypes, precision, max_items, marks)
-    return Graph(model, options, backend, folded)
+    if folded is None or len(folded.units) > options.max_ops:
+        model, _ = crop(model, sources, options.max_ops)
+        folded = plan(model, options) if folded is not None else None
+    return model, folded
 
 
 def _run_dot(source: str, kind: str) -> bytes:

@@ -11,8 +11,8 @@ import numpy as np
 
 from .formula import LABELS
 from .gradients import ELEMENTWISE
-from .model import NO_PATH, NOT_KEPT, NOT_RUN, Model, Op
-from .names import unnamed
+from .model import NO_PATH, NOT_KEPT, NOT_RUN, Model
+from .names import described, unnamed
 from .numbers import Preview, number
 from .values import Known
 
@@ -145,7 +145,7 @@ def _bad_values(model: Model, names: list[str]) -> list[Problem]:
         if op.cause:
             reason, advice = _DOMAINS.get(op.name, ("made it of inputs that were none", ""))
             hint = f"{op.cause}: {LABELS.get(op.name, op.name)} {reason}"
-            found.append((n, Problem(VALUE, f"n{n}", _where(op, names), hint + (f"; {advice}" if advice else ""))))
+            found.append((n, Problem(VALUE, f"n{n}", described(op, names), hint + (f"; {advice}" if advice else ""))))
     if found:
         order, first = found[0]
         rest = followers - len(found)
@@ -168,7 +168,7 @@ def _bad_gradients(model: Model, names: list[str]) -> list[Problem]:
                 hint = f"its rule makes {passed.nonfinite:,} of {passed.size:,} items of the gradient of"
                 hint += f" {names[operand.wire or 0]} nan or inf; "
                 hint += _SLOPES.get(op.name, "its inputs are where the derivative is not finite")
-                found.append(Problem(GRADIENT, f"n{n}", _where(op, names), hint))
+                found.append(Problem(GRADIENT, f"n{n}", described(op, names), hint))
                 break
     if found:
         return found
@@ -215,7 +215,7 @@ def _dies(model: Model, wire: int, names: list[str]) -> str:
             if out is None or passed is None or passed.seen is None:
                 continue
             if out.norm > 0 == passed.seen.norm:
-                return f": {_where(op, names)} passes on zeros only"
+                return f": {described(op, names)} passes on zeros only"
             if op.wire not in visited:
                 visited.add(op.wire)
                 stack.append(op.wire)
@@ -231,12 +231,5 @@ def _dead_relus(model: Model, names: list[str], share: float) -> list[Problem]:
         units = out.size // out.shape[0]
         if out.dead and out.dead >= share * units:
             hint = f"{out.dead:,} of {units:,} units are 0 for all {out.shape[0]:,} samples: nothing flows back"
-            found.append(Problem(DEAD, f"n{n}", _where(op, names), f"{hint}; a lower learning rate helps"))
+            found.append(Problem(DEAD, f"n{n}", described(op, names), f"{hint}; a lower learning rate helps"))
     return found
-
-
-def _where(op: Op, names: list[str]) -> str:
-    """`t3 = sqrt(x)`, with the module."""
-    inputs = [names[o.wire] if o.wire is not None else number(o.constant or 0) for o in op.operands]
-    return f"{names[op.wire]} = {op.name}({', '.join(inputs)})" + (f" in {op.scope}" if op.scope else "")
-

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..engine import Node, TensorCore
 from ..modes import Mode
 from .numbers import Number, Preview
+
+if TYPE_CHECKING:
+    from .cost import Costs
 
 _dtype_name = functools.cache(str)
 
@@ -92,6 +97,7 @@ class Model:
     lanes: list[str] = field(default_factory=list)  # the passes that recorded it: "forward", "backward 1" …
     modules: dict[str, str] = field(default_factory=dict)  # path -> "Linear(in_features=2, out_features=3)"
     notes: list[str] = field(default_factory=list)
+    costs: Costs | None = None  # of all operations, the hidden ones first
 
 
 @dataclass(slots=True)
@@ -106,11 +112,27 @@ class Sources:
 
 def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
     """The whole graph below `outputs`, without recursion and in a time proportional to its size."""
-    outputs = list(outputs)
-    nodes = reachable([t._node for t in outputs if t._node is not None])
+    with _no_collection():
+        return _read(list(outputs))
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Nothing that is made while a graph is read is garbage; looking for some takes two thirds of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read(outputs: list[TensorCore]) -> tuple[Model, Sources]:
     model, sources = Model([], [], []), Sources([], [], {}, [])
+    ops, wires = model.ops, model.wires
     wire_of: dict[Node, int] = {}
-    for node in nodes:
+    for node in reachable([t._node for t in outputs if t._node is not None]):
         prim = node.primitive
         if prim is None:
             wire_of[node] = _add_wire(model, sources, Wire("parameter", node.shape, _dtype_name(node.dtype)), node)
@@ -120,16 +142,17 @@ def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
             slot = f"x{i}" if prim.variadic else prim.inputs[i]
             operand = _given(model, sources, node, i, slot) if parent is None else Operand(slot, wire_of[parent])
             if operand.wire is not None:
-                model.wires[operand.wire].uses.append((len(model.ops), i))
+                wires[operand.wire].uses.append((len(ops), i))
             operands.append(operand)
-        wire = Wire("inner", node.shape, _dtype_name(node.dtype), len(model.ops))
+        wire = Wire("inner", node.shape, _dtype_name(node.dtype), len(ops))
         wire_of[node] = _add_wire(model, sources, wire, node)
-        op = Op(prim.name, operands, wire_of[node], node.number, node.mode.scope)
+        scope = node.mode.scope
+        op = Op(prim.name, operands, wire_of[node], node.number, scope)
         if node.options:
             op.options = {k: option_text(v) for k, v in node.options.items() if v is not prim.options.get(k)}
-        if op.scope and op.scope not in model.modules:
-            model.modules[op.scope] = _described(node.mode.scope)
-        model.ops.append(op)
+        if scope and scope not in model.modules:
+            model.modules[scope] = _described(scope)
+        ops.append(op)
         sources.operations.append(node)
     numbers, model.lanes = lanes(node.mode for node in sources.operations)
     for op, number in zip(model.ops, numbers, strict=True):
@@ -182,7 +205,7 @@ def reachable(roots: Iterable[Node]) -> list[Node]:
             if parent is not None and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=lambda node: node.number)
+    return sorted(seen, key=attrgetter("number"))
 
 
 def _add_wire(model: Model, sources: Sources, wire: Wire, node: Node | None) -> int:

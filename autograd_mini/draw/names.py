@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import TensorCore
-from .model import NO_PATH, Model, Reading, Sources, Wire
+from .model import NO_PATH, Model, Op, Reading, Sources, Wire
+from .numbers import number
 
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _PACKAGE = str(Path(__file__).parent.parent)
@@ -101,6 +102,12 @@ def caller_variables() -> dict[str, Any]:
 def unnamed(wires: Iterable[Wire]) -> list[str]:
     """A name for every wire: its own, or t1, t2 … by position."""
     return [wire.name or f"t{i}" for i, wire in enumerate(wires)]
+
+
+def described(op: Op, names: list[str]) -> str:
+    """`t3 = sqrt(x)`, with the module."""
+    inputs = [names[o.wire] if o.wire is not None else number(o.constant or 0) for o in op.operands]
+    return f"{names[op.wire]} = {op.name}({', '.join(inputs)})" + (f" in {op.scope}" if op.scope else "")
 
 
 def clean(text: str, limit: int = 200) -> str:

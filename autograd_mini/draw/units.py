@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from .model import Model
+from .options import Options
 from .repeats import Repeat, find_repeats
 
 
@@ -45,9 +46,9 @@ class Plan:
     unit_of: list[int]  # per operation
 
 
-def plan(model: Model, depth: int, expand: Collection[str], fold: bool, min_repeats: int) -> Plan:
+def plan(model: Model, options: Options) -> Plan:
     """Fold repeats, then modules `depth` levels down; those in `expand` are opened one level further."""
-    repeats = find_repeats(model, min_repeats) if fold else []
+    repeats = find_repeats(model, options.min_repeats) if options.fold else []
     units: list[Unit] = []
     unit_of = [0] * len(model.ops)
     inside = iter([*repeats, Repeat(len(model.ops), 1, 1)])
@@ -59,7 +60,7 @@ def plan(model: Model, depth: int, expand: Collection[str], fold: bool, min_repe
             repeat = next(inside)
         here = repeat if op >= repeat.start else None
         base = _base(model, here) if here is not None else 0
-        module, frames = _place(model.ops[op].scope, base, depth, expand)
+        module, frames = _place(model.ops[op].scope, base, options.depth, options.expand)
         copies = [op + k * here.period for k in range(here.count)] if here is not None else [op]
         if not (module and units and last == (module, here)):
             units.append(Unit([[] for _ in copies], module, here, frames))

@@ -13,6 +13,7 @@ from .health import EXPLODING, GLYPHS, VALUE, VANISHING, Problem, Problems, chec
 from .health import GRADIENT as BAD_GRADIENT
 from .model import CHANGED, NO_GRAD, NO_PATH, NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Wire
 from .numbers import Number, number, summary
+from .options import Options
 from .units import Plan
 
 FORWARD, GRADIENT, LATER = "#00568F", "#A83C00", "#7B2D8B"
@@ -122,21 +123,6 @@ class View:
     frames: list[Frame] = field(default_factory=list)
     down: bool = False  # top to bottom instead of left to right
     stands_for: dict[str, str] = field(default_factory=dict)  # an id -> that of the box in which it is drawn
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the caller chose."""
-
-    title: str | None = None
-    legend: bool = True
-    show_values: bool = True
-    show_grads: bool = True
-    show_shapes: bool = True
-    show_dtypes: bool | None = None  # None: only where they differ
-    precision: int = 3
-    max_items: int = 12
-    marks: bool = True
 
 
 def view_of(model: Model, options: Options, plan: Plan | None = None) -> View:

@@ -15,6 +15,7 @@ import autograd_mini as am
 from autograd_mini import nn
 from autograd_mini.draw import draw_graph
 from autograd_mini.draw.model import read
+from autograd_mini.draw.options import Options
 from autograd_mini.draw.repeats import find_repeats, template
 from autograd_mini.draw.units import plan
 from autograd_mini.draw.view import Strip
@@ -100,7 +101,7 @@ def test_every_operation_is_in_exactly_one_unit() -> None:
     for make in (deep, residual, lambda: net()[:2]):
         model, _ = read([make()[0]])
         for fold in (True, False):
-            made = plan(model, 1, (), fold, 3)
+            made = plan(model, Options(fold=fold))
             ops = sorted(op for unit in made.units for copy in unit.copies for op in copy)
             assert ops == list(range(len(model.ops)))
             assert all(n in [op for copy in made.units[u].copies for op in copy] for n, u in enumerate(made.unit_of))
