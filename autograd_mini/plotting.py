@@ -137,7 +137,7 @@ def decision_regions(
         chosen, style = xy[classes == k], {"c": COLORS[k], "marker": MARKERS[k], "s": 400 / len(xy) ** 0.5 + 4}
         axes.scatter(*chosen.T, **style, edgecolors="white", linewidths=0.5, label=f"class {k}", zorder=2)
     axes.set_title(title)
-    axes.legend(loc="best", framealpha=0.85)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=4, frameon=False, columnspacing=1)
     return _saved(figure, path)
 
 
