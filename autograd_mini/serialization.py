@@ -1,8 +1,8 @@
 """`save` and `load`: tensors, and the dicts, lists, numbers and strings around them, without pickle.
 
 A file is an uncompressed .npz: each tensor one .npy member, which `numpy.load` reads too, and `tree.json`, which says
-where they belong. With the suffix .safetensors it is one of those, the same tree in its metadata. Nothing that
-a file holds is ever executed, and no more memory is taken than the file is long.
+where they belong. With the suffix .safetensors it is one of those, the same tree in its metadata. What `torch.save`
+wrote is read, too. Nothing that a file holds is ever executed, and the memory taken is bounded by the file's length.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import io
 import itertools
 import json
 import math
+import mmap
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -25,15 +27,20 @@ from .arrays import check_device
 from .dtypes import dtype_of
 from .engine import Array, wrap
 from .tensor import Tensor
+from .torch_files import RefusedError, array_of, read_pickle
 
 File = str | os.PathLike[str] | IO[bytes]
 TREE = "tree.json"
 _SIGNATURES = {  # how foreign files begin
-    b"\x80": "a pickle, which is never read, as it can run any program",
+    b"\x80": "a bare pickle, which is not read (PyTorch before 1.6 wrote such files: save it there again)",
     b"\x93NUMPY": "a single .npy array: use numpy.load",
     b"\x89HDF": "an HDF5 file, as Keras writes",
     b"\x1f\x8b": "a gzip file: unpack it first",
 }
+_SAFETENSORS = {
+    "F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "|i1", "I16": "<i2", "I32": "<i4", "I64": "<i8",
+    "U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "BOOL": "|b1", "BF16": "bfloat16",
+}  # fmt: skip
 
 
 class LoadError(RuntimeError, ValueError):
@@ -64,10 +71,16 @@ def save(obj: Any, f: File) -> None:
         _write_npz(f, json.dumps(tree), arrays)
 
 
-def load(f: File, map_location: Any = None, *, weights_only: bool = True) -> Any:
-    """What `save` wrote, or the dict of tensors in an .npz or .safetensors file, whatever its suffix.
+def load(f: File, map_location: Any = None, *, weights_only: bool = True, mmap: bool = False) -> Any:
+    """What `save` wrote, or the tensors of an .npz, a .safetensors file or one of `torch.save`, whatever its suffix.
 
     f: a path, or a file open for reading in binary. map_location: "cpu" or None. weights_only=False finds nothing more.
+    mmap: the tensors of the file at this path are mapped, and each page is read when it is first touched; a tensor can
+    be written to, which changes its copy in memory and never the file. As nothing is read, no checksum is: what was
+    damaged inside of a tensor goes unnoticed. What lies askew in the file, as in NumPy's own .npz, is copied. The file
+    must not be changed in place meanwhile; `save` does not.
+    Of PyTorch's files, bfloat16 becomes float32, parameters plain tensors, and what was on a GPU comes to the CPU; what
+    is not a tensor, number, string or container is refused by name.
     Raises LoadError for a file that is damaged or something else.
     """
     if isinstance(map_location, Mapping) or callable(map_location):
@@ -75,8 +88,10 @@ def load(f: File, map_location: Any = None, *, weights_only: bool = True) -> Any
     check_device(map_location)
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
-            return _read(file, os.fspath(f))
-    return _read(f, str(getattr(f, "name", "the stream")))
+            return _read(file, os.fspath(f), mmap)
+    if mmap:
+        raise ValueError("f must be a file path in order to use the mmap argument")
+    return _read(f, str(getattr(f, "name", "the stream")), mmap)
 
 
 @contextlib.contextmanager
@@ -161,13 +176,20 @@ def _write_npz(file: IO[bytes], tree: str, arrays: Mapping[str, Array]) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(_member(TREE), tree)
         for name, array in arrays.items():
-            with archive.open(_member(name + ".npy", array.nbytes), "w") as member:
-                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
+            large = array.nbytes > 2**30  # whose sizes take 20 bytes more in front of it
+            member = _member(name + ".npy", at=archive.start_dir + 20 * large)
+            with archive.open(member, "w", force_zip64=large) as stream:
+                np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
 
 
-def _member(name: str, size: int = 0) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # of no particular time or system
-    info.create_system, info.file_size = 3, size
+def _member(name: str, at: int | None = None) -> zipfile.ZipInfo:
+    """Of no particular time or system; at: where it begins, to be filled so that its content lies at a multiple of 64,
+    for `mmap`, by zip's field for that (0xD935: the alignment, then zeros)."""
+    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    info.create_system = 3
+    if at is not None:
+        fill = -(at + 30 + len(name.encode()) + 6) % 64
+        info.extra = struct.pack("<HHH", 0xD935, 2 + fill, 64) + bytes(fill)
     return info
 
 
@@ -188,11 +210,11 @@ def _safetensors() -> Any:
     try:
         import safetensors.numpy
     except ImportError as error:
-        raise ImportError("the .safetensors format needs: pip install autograd_mini[safetensors]") from error
+        raise ImportError("writing .safetensors needs: pip install autograd_mini[safetensors]") from error
     return safetensors.numpy
 
 
-def _read(file: IO[bytes], name: str) -> Any:
+def _read(file: IO[bytes], name: str, mapped: bool) -> Any:
     """Find out what the file is, read all of it, check it, and put the tensors where they belong."""
     start = file.tell()
     head = file.read(9)
@@ -203,54 +225,84 @@ def _read(file: IO[bytes], name: str) -> Any:
         found.append(f"a file that begins {head!r}" if head else "an empty file")
         raise LoadError(f"{name}: expected what save() wrote, found {found[0]}")
     try:
-        return _read_npz(file, size) if head.startswith(b"PK") else _read_safetensors(file.read())
-    except ImportError:
-        raise
-    except Exception as error:  # zipfile, struct, json, NumPy and safetensors have a dozen kinds for damage
+        pages = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)) if mapped else None
+        if head.startswith(b"PK"):
+            return _read_zip(file, size, pages)
+        return _read_safetensors(memoryview(file.read()) if pages is None else pages, copy=pages is None)
+    except RefusedError as error:
+        raise LoadError(f"{name}: {error}") from error
+    except Exception as error:  # zipfile, struct, json and NumPy have a dozen kinds for damage
         raise LoadError(f"{name}: damaged, or not what save() writes: {error or type(error).__name__}") from error
 
 
-def _read_npz(file: IO[bytes], size: int) -> Any:
+def _read_zip(file: IO[bytes], size: int, pages: memoryview | None) -> Any:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        if any(m.filename.endswith("data.pkl") for m in members):
-            raise ValueError(
-                "a file of torch.save(), whose pickle is never read, as it can run any program;"
-                " in PyTorch, save it with safetensors.torch.save_file"
-            )
         if any(m.compress_type != zipfile.ZIP_STORED for m in members):
             raise ValueError("compressed members; save() and numpy.savez write none")
         if sum(m.file_size for m in members) > size:
             raise ValueError(f"members of {sum(m.file_size for m in members)} bytes in a file of {size}")
-        arrays = {m.filename[:-4]: _array(archive.read(m)) for m in members if m.filename.endswith(".npy")}
-        if len(arrays) + (TREE in archive.namelist()) != len(members):
+        if programs := [name for name in archive.namelist() if name.endswith("/data.pkl")]:
+            folder = programs[0].removesuffix("data.pkl")
+            order = folder + "byteorder"
+            if order in archive.namelist() and archive.read(order) != b"little":
+                raise RefusedError("refuses numbers in big-endian order: save them on a machine of the usual order")
+            return read_pickle(archive.read(programs[0]), lambda key: _content(archive, f"{folder}data/{key}", pages))
+        names = [m.filename for m in members if m.filename.endswith(".npy")]
+        if len(names) + (TREE in archive.namelist()) != len(members):
             raise ValueError(f"members other than arrays: {', '.join(archive.namelist()[:5])}")
+        arrays = {name[:-4]: _array(_content(archive, name, pages)) for name in names}
         if TREE not in archive.namelist():
             return {name: wrap(array) for name, array in arrays.items()}
         return _object(json.loads(archive.read(TREE)), arrays)
 
 
-def _array(data: bytes) -> Array:
-    """The array in the bytes of an .npy file, whose checksum the zip file has just proved."""
-    stream = io.BytesIO(data)
+def _content(archive: zipfile.ZipFile, name: str, pages: memoryview | None) -> memoryview:
+    """The bytes of a member, to be written to: read and checked, or a part of the pages of the file."""
+    if pages is None:
+        return memoryview(bytearray(archive.read(name)))
+    member = archive.getinfo(name)
+    signature, *_, name_size, extra_size = struct.unpack_from("<4s22xHH", pages, member.header_offset)
+    start = member.header_offset + 30 + name_size + extra_size
+    if signature != b"PK\3\4" or start + member.file_size > len(pages):
+        raise ValueError(f"{name} is not where the directory says")
+    return pages[start : start + member.file_size]
+
+
+def _array(data: memoryview) -> Array:
+    """The array in the bytes of an .npy file: those very bytes, unless their order or place is not as usual."""
+    stream = io.BytesIO(data[: 2**16])  # a header is shorter, or refused by NumPy
     major, _ = np.lib.format.read_magic(stream)
     read_header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read_header(stream)
     native = dtype_of(dtype.newbyteorder("="))
     if math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
         raise ValueError(f"{dtype} {shape} announced for {len(data) - stream.tell()} bytes")
-    flat = np.frombuffer(data, dtype, offset=stream.tell())
-    return flat.reshape(shape, order="F" if fortran else "C").astype(native, order="C")
+    array: Array = np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran else "C")
+    return array.astype(native, order="C", copy=not array.flags.aligned)
 
 
-def _read_safetensors(data: bytes) -> Any:
-    loaded: dict[str, Array] = _safetensors().load(data)
-    arrays: dict[str, Array] = {name: np.array(array, dtype_of(array.dtype)) for name, array in sorted(loaded.items())}
-    header = data[8 : 8 + int.from_bytes(data[:8], "little")]
-    ours = json.loads(header).get("__metadata__", {}).get("autograd_mini")
-    if ours is None:
+def _read_safetensors(data: memoryview, copy: bool) -> Any:
+    """Eight bytes with the length of a JSON text, that text, and the arrays, one after the other."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    if start > len(data):
+        raise ValueError(f"a header of {start} bytes in a file of {len(data)}")
+    header = json.loads(bytes(data[8:start]))
+    metadata = header.pop("__metadata__", {})
+    if unknown := {entry["dtype"] for entry in header.values()} - _SAFETENSORS.keys():
+        raise RefusedError(f"refuses dtype {min(unknown)}, of which there are no tensors here")
+    if sum(end - begin for begin, end in (entry["data_offsets"] for entry in header.values())) != len(data) - start:
+        raise ValueError("the arrays do not fill the file")
+    arrays: dict[str, Array] = {}
+    for name, entry in sorted(header.items()):
+        begin, end = entry["data_offsets"]
+        if not 0 <= begin <= end:
+            raise ValueError(f"{name} is at {begin} to {end}")
+        array = array_of(data[start + begin : start + end], _SAFETENSORS[entry["dtype"]], tuple(entry["shape"]))
+        arrays[name] = array.copy() if copy or not array.flags.aligned else array
+    if "autograd_mini" not in metadata:
         return {name: wrap(array) for name, array in arrays.items()}
-    known = json.loads(ours)
-    if _checksum(known["tree"], arrays) != known["crc32"]:
+    known = json.loads(metadata["autograd_mini"])
+    if copy and _checksum(known["tree"], arrays) != known["crc32"]:
         raise ValueError("its checksum is wrong")
     return _object(json.loads(known["tree"]), arrays)

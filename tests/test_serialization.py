@@ -201,10 +201,10 @@ def test_without_safetensors_it_says_how_to_get_it(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(ImportError, match=r"pip install autograd_mini\[safetensors\]"):
         save({}, tmp_path / "x.safetensors")
-    (tmp_path / "y.pt").write_bytes(b"\x02" + bytes(7) + b"{}")
-    with pytest.raises(ImportError, match=r"pip install autograd_mini\[safetensors\]"):
-        load(tmp_path / "y.pt")
-    assert os.listdir(tmp_path) == ["y.pt"]
+    assert os.listdir(tmp_path) == []
+    header = b'{"w":{"dtype":"I16","shape":[2],"data_offsets":[0,4]}}'
+    (tmp_path / "y.pt").write_bytes(bytes([len(header)]) + bytes(7) + header + b"\1\0\2\0")
+    assert same(load(tmp_path / "y.pt"), {"w": am.tensor([1, 2], dtype=np.int16)})  # reading needs NumPy alone
 
 
 # ------------------------------------------------------------------------------------------------------- crashes
@@ -267,7 +267,7 @@ def foreign_files(folder: Path) -> dict[str, tuple[bytes, str]]:
         archive.writestr("hello.txt", "hello")
     return {
         "empty": (b"", "an empty file"),
-        "pickle": (pickle.dumps(Bomb()), "a pickle"),
+        "pickle": (pickle.dumps(Bomb()), "a bare pickle"),
         "text": (b"hello world, this is text", "a file that begins b'hello wor'"),
         "npy": (npy.getvalue(), "a single .npy array"),
         "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(20), "HDF5"),
@@ -289,14 +289,6 @@ def test_foreign_files_are_named_and_nothing_runs(case: str, tmp_path: Path, mon
     with pytest.raises(LoadError, match=found) as caught:
         load(tmp_path / "x.pt")
     assert str(tmp_path / "x.pt") in str(caught.value) and os.listdir(tmp_path) == ["x.pt"]
-
-
-def test_a_file_of_torch_is_named(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    for new in (True, False):
-        torch.save({"a": torch.ones(2)}, tmp_path / "x.pt", _use_new_zipfile_serialization=new)
-        with pytest.raises(LoadError, match=r"torch\.save\(\)" if new else "a pickle"):
-            load(tmp_path / "x.pt")
 
 
 def member(path: Path, name: str) -> tuple[int, int]:
@@ -431,6 +423,34 @@ def test_one_piece_of_data_announced_many_times_takes_no_memory() -> None:
         load(file)
 
 
+LYING = {
+    "too long": '{"w":{"dtype":"F32","shape":[99999999999],"data_offsets":[0,4]}}',
+    "negative": '{"w":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}',
+    "backwards":
+    '{"w":{"dtype":"F32","shape":[0],"data_offsets":[4,0]},"v":{"dtype":"I8","shape":[8],"data_offsets":[0,8]}}',
+    "outside": '{"w":{"dtype":"F32","shape":[1],"data_offsets":[400,404]}}',
+    "twice":
+    '{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"v":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}',
+    "half": '{"w":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}',
+    "fraction": '{"w":{"dtype":"F16","shape":[2.0],"data_offsets":[0,4]}}',
+    "list": '{"w":[]}',
+    "deep": '{"w":' + "[" * 10**5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LYING)
+def test_a_lying_safetensors_header_is_an_error(case: str) -> None:
+    header = LYING[case].encode()
+    with pytest.raises(LoadError, match="the stream: damaged"):
+        load(io.BytesIO(len(header).to_bytes(8, "little") + header + bytes(4)))
+
+
+def test_a_dtype_that_no_tensor_has_is_named() -> None:
+    header = b'{"w":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}'
+    with pytest.raises(LoadError, match="the stream: refuses dtype F8_E4M3"):
+        load(io.BytesIO(len(header).to_bytes(8, "little") + header + bytes(4)))
+
+
 @pytest.mark.parametrize(
     "tree",
     ["", "{", "[" * 10**5, '{"tensor": "nowhere"}', '{"tensor": []}', '{"a": 1, "b": 2}', "{}", '{"dict": [[1]]}'],
@@ -451,3 +471,106 @@ def test_the_tree_is_readable_json(tmp_path: Path) -> None:
         assert json.loads(archive.read("tree.json")) == {"dict": [["a", {"tuple": [1, {"tensor": "a/1"}]}]]}
         assert archive.namelist() == ["tree.json", "a/1.npy"]
         assert {m.date_time for m in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+# --------------------------------------------------------------------------------------------------------- mapped
+
+MAPPED = [*SUFFIXES, "theirs.npz", "theirs.safetensors", "theirs.pt"]
+
+
+def mapped_file(folder: Path, name: str, tensors: dict[str, am.Tensor]) -> Path:
+    """A file of ours, of NumPy, of safetensors or of PyTorch."""
+    path = folder / name
+    arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
+    if name == "theirs.npz":
+        np.savez(path, **arrays)
+    elif name == "theirs.safetensors":
+        pytest.importorskip("safetensors.numpy").save_file(arrays, path)
+    elif name == "theirs.pt":
+        torch = pytest.importorskip("torch")
+        torch.save({key: torch.from_numpy(array) for key, array in arrays.items()}, path)
+    else:
+        save(tensors, path)
+    return path
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_mapped_tensors_are_the_same_and_writing_never_changes_the_file(name: str, tmp_path: Path) -> None:
+    tensors = {"w": am.randn(3, 5), "odd": am.tensor([1, 2, 3], dtype=np.int8), "b": am.randn(2, dtype=np.float64)}
+    tensors |= {"none": am.zeros(0, 2), "one": am.tensor(3)}
+    path = mapped_file(tmp_path, name, tensors)
+    before = path.read_bytes()
+    loaded = load(path, mmap=True)
+    assert loaded.keys() == tensors.keys() and all(same(loaded[key], tensors[key]) for key in tensors)
+    assert all(tensor._array.flags.aligned for tensor in loaded.values())
+    loaded["w"].add_(1)
+    loaded["b"][0] = 7.0
+    assert loaded["w"].tolist() == (tensors["w"] + 1).tolist() and path.read_bytes() == before
+    assert same(load(path, mmap=True)["w"], tensors["w"])
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_mapping_takes_no_memory_for_what_is_not_touched(name: str, tmp_path: Path) -> None:
+    path = mapped_file(tmp_path, name, {"w": am.zeros(1000, 1000), "v": am.ones(1000)})
+    peaks = []
+    for mapped in (True, False):
+        tracemalloc.start()
+        loaded = load(path, mmap=mapped)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert loaded["v"].sum().item() == 1000
+    askew = name == "theirs.npz"  # where NumPy happened to put it, so it is copied
+    assert 4_000_000 * askew < peaks[0] < 4_200_000 * askew + 200_000 and 4_000_000 < peaks[1] < 13_000_000
+
+
+@pytest.mark.parametrize("suffix", ["model.npz", "model.safetensors"])
+def test_one_mapped_tensor_is_written_and_another_is_differentiated(suffix: str, tmp_path: Path) -> None:
+    save({"a": am.ones(2), "b": am.ones(2)}, tmp_path / suffix)
+    loaded = load(tmp_path / suffix, mmap=True)
+    x = am.ones(2, requires_grad=True)
+    y = (x * loaded["a"]).sum()
+    loaded["b"].add_(1)  # other memory than what backward needs
+    y.backward()
+    assert x.grad is not None and x.grad.tolist() == [1, 1]
+
+
+def test_a_module_is_loaded_from_a_map(tmp_path: Path) -> None:
+    model, other = am.nn.Linear(3, 2), am.nn.Linear(3, 2)
+    save(model.state_dict(), tmp_path / "x.npz")
+    other.load_state_dict(load(tmp_path / "x.npz", mmap=True))
+    assert same(other.state_dict(), model.state_dict())
+
+
+def test_the_file_may_be_replaced_while_it_is_mapped(tmp_path: Path) -> None:
+    save({"w": am.ones(5000)}, tmp_path / "x.npz")
+    loaded = load(tmp_path / "x.npz", mmap=True)
+    save({"w": am.zeros(1)}, tmp_path / "x.npz")
+    assert loaded["w"].sum().item() == 5000
+
+
+def test_arrays_lie_at_multiples_of_64_in_our_files(tmp_path: Path) -> None:
+    save({"é" * i: am.tensor([float(i)]) for i in range(1, 70)}, tmp_path / "x.npz")
+    content = (tmp_path / "x.npz").read_bytes()
+    for i in range(1, 70):
+        start, _ = member(tmp_path / "x.npz", f"{'é' * i}.npy")
+        assert start % 64 == 0 and content[start : start + 6] == b"\x93NUMPY"
+
+
+def test_streams_cannot_be_mapped() -> None:
+    with pytest.raises(ValueError, match="f must be a file path in order to use the mmap argument"):
+        load(io.BytesIO(sound(".npz")), mmap=True)
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.safetensors", "theirs.pt"])
+def test_truncated_and_spoiled_files_are_errors_also_when_mapped(name: str, tmp_path: Path) -> None:
+    path = mapped_file(tmp_path, name, {"w": am.ones(16)})
+    content = path.read_bytes()
+    for length in range(0, len(content), 7):
+        path.write_bytes(content[:length])
+        with pytest.raises(LoadError):
+            load(path, mmap=True)
+    if name.startswith("x.n"):
+        spoiled = content.replace(b"PK\3\4", b"PK\3\5")
+        path.write_bytes(b"PK" + spoiled[2:])
+        with pytest.raises(LoadError):
+            load(path, mmap=True)
