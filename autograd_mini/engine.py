@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from .modes import Mode, current_mode, enable_grad
-from .writes import check_inputs, check_kept, owner, tick, writes
+from .writes import check_inputs, check_kept, owner, recorded_at, tick, writes
 
 if TYPE_CHECKING:
     from .primitive import Primitive, Rule
@@ -258,7 +258,7 @@ class HookHandle:
 
 
 tensor_class: type[Any] = TensorCore  # `tensor.py` puts the full class here
-run_backward: Callable[..., None]  # `autograd` puts its `backward` here
+run_backward: Any = None  # `autograd` puts its `backward` here
 _new = object.__new__
 
 
@@ -380,6 +380,7 @@ def _usable(node: Node, create_graph: bool) -> tuple[Any, ...]:
         raise RuntimeError(
             f"Trying to backward through the graph a second time: the values kept by {node!r} were freed by the"
             " first. Specify retain_graph=True if you need to backward through the graph again."
+            f"{recorded_at(node)}"
         )
     if node.number < writes.last:
         check_kept(node)

@@ -26,7 +26,8 @@ class Mode:
         self.scope = scope  # path of the nn.Module whose forward runs: "encoder.fc1"
 
     def replace(self, **changes: Any) -> Mode:
-        return Mode(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
+        of = changes.get
+        return Mode(of("grad", self.grad), of("watch", self.watch), of("order", self.order), of("scope", self.scope))
 
 
 class Watcher(Protocol):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -24,7 +25,7 @@ from .arrays import as_array
 from .dtypes import dtype_of, result_type
 from .engine import Array, TensorCore, record, wrap
 from .modes import F, current_mode
-from .writes import describe
+from .writes import describe, recorded_at
 
 Rule = Callable[..., Array]
 PRIMITIVES: dict[str, Primitive] = {}  # the table: tests, docs and pictures are made from it
@@ -47,7 +48,8 @@ class Primitive:
         self.asked = tuple(dict.fromkeys(name for names in wanted for name in names))
         position = {name: i for i, name in enumerate((*self.inputs, "out", "", *self.options, *self.shapes))}
         for unknown in [*(set(self.asked) - position.keys()), *(rules.keys() - set(self.inputs))]:
-            raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {', '.join(position)} nor an input")
+            known = ", ".join(filter(None, position))
+            raise TypeError(f"{name}: its rules ask for {unknown!r}, and there are only g, {known}")
         self.complete = MISSING not in self.options.values()  # no option must be given
         self.keeps_values = not {"out", *self.inputs}.isdisjoint(self.asked)
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
@@ -82,10 +84,15 @@ class Primitive:
             return args, self.options
         if not self.variadic and len(args) > len(self.inputs):
             extra = args[len(self.inputs) :]
-            args, options = args[: len(self.inputs)], {**dict(zip(self.options, extra, strict=False)), **options}
             if len(extra) > len(self.options):
                 raise TypeError(f"{self.name}() got {len(extra) - len(self.options)} arguments too many")
-        options = {key if key in self.options else _ALIASES.get(key, key): value for key, value in options.items()}
+            places = dict(zip(self.options, extra, strict=False))
+            if options and (twice := places.keys() & options.keys()):
+                raise TypeError(f"{self.name}() got multiple values for argument {min(twice)!r}")
+            args, options = args[: len(self.inputs)], {**places, **options}
+        given, options = options, {k if k in self.options else _ALIASES.get(k, k): v for k, v in options.items()}
+        if len(options) != len(given):
+            raise TypeError(f"{self.name}() got the same argument twice, by two names: {', '.join(given)}")
         args += tuple(options.pop(name) for name in self.inputs[len(args) :] if name in options)
         if unknown := options.keys() - self.options.keys():
             raise TypeError(f"{self.name}() got an unexpected keyword argument {min(unknown)!r}")
@@ -167,7 +174,7 @@ def composition(*, numpy: Any = (), name: str = "", public: bool = True) -> Call
     """Decorator for an operation that is made of others, and so needs no rule of its own."""
 
     def enter(function: F) -> F:
-        function.__name__ = name or function.__name__
+        function.__name__ = function.__qualname__ = name or function.__name__
         return _register(function, numpy, public)
 
     return enter
@@ -194,7 +201,7 @@ def call(operation: Callable[..., Any], *inputs: Array, **options: Any) -> Array
 # ---------------------------------------------------------------------------------------------- running them
 # Three of a kind: one input, two inputs, and the general case. The first two are what a chain of tiny operations costs.
 
-_ERRORS = (ValueError, TypeError, IndexError)
+_ERRORS = (ValueError, TypeError, IndexError, AttributeError)
 
 
 def _unary(prim: Primitive) -> Callable[..., Any]:
@@ -208,7 +215,7 @@ def _unary(prim: Primitive) -> Callable[..., Any]:
         try:
             out = forward(a)
         except _ERRORS as error:
-            raise _explained(error, prim, (a,), {}) from error
+            raise _explained(error, prim, (a,), {}, (x,)) from error
         if out.dtype is not a.dtype:
             (a,), out = _promoted(prim, (a,), {}, out)
         if parent is not None and differentiable:
@@ -242,7 +249,7 @@ def _binary(prim: Primitive) -> Callable[..., Any]:
         try:
             out = forward(a, b)
         except _ERRORS as error:
-            raise _explained(error, prim, (a, b), {}) from error
+            raise _explained(error, prim, (a, b), {}, (x, y)) from error
         dtype = out.dtype
         if (x_dtype is not dtype and x_dtype is not None) or (y_dtype is not dtype and y_dtype is not None):
             (a, b), out = _promoted(prim, (a, b), {}, out)
@@ -264,10 +271,14 @@ def _binary(prim: Primitive) -> Callable[..., Any]:
 def _general(prim: Primitive) -> Callable[..., Any]:
     """Any number of inputs, options, shapes."""
 
-    variadic, rules, plans = prim.variadic, prim.rules, prim.plans
+    variadic, rules, plans, count, defaults = prim.variadic, prim.rules, prim.plans, len(prim.inputs), prim.options
+    complete = prim.complete and not variadic
 
     def apply(*args: Any, **options: Any) -> Any:
-        args, options = prim.bind(args, options)
+        if complete and not options and len(args) == count:
+            options = defaults
+        else:
+            args, options = prim.bind(args, options)
         parents: list[Any] = []
         arrays: Any = []
         needed = 0
@@ -283,7 +294,7 @@ def _general(prim: Primitive) -> Callable[..., Any]:
         try:
             out = prim.forward(*arrays, **options)
         except _ERRORS as error:
-            raise _explained(error, prim, arrays, options) from error
+            raise _explained(error, prim, arrays, options, args) from error
         dtype = out.dtype
         for a in arrays:
             if dtype is not getattr(a, "dtype", None):
@@ -344,11 +355,43 @@ class ShapeError(RuntimeError, ValueError):
     """Arrays that do not fit an operation: PyTorch raises a RuntimeError here and NumPy a ValueError; this is both."""
 
 
-def _explained(error: Exception, prim: Primitive, arrays: Sequence[Array], options: dict[str, Any]) -> Exception:
-    """The same error with the operation's name, its inputs and options."""
+_BROADCAST = "from the right, lengths must be equal, or one of them 1; reshape, unsqueeze or transpose one of them"
+_PROSE = {  # what NumPy says: what that means here
+    "requested shape": "it could not be broadcast to that shape: only missing axes, and those of length 1, can grow",
+    "not be broadcast together": f"the shapes could not be broadcast together: {_BROADCAST}",
+    "all the input array": "tensors to be joined must have equal lengths on all axes but the one they are joined along",
+    "core dimension": "the axes that are multiplied with each other differ in length; transpose or reshape one of them",
+    "enough dimensions": "expected a vector or a matrix, not a single number; use * or reshape it",
+    "supported for the input types": "it is defined for integers and booleans alone; a mask of x is, say, x > 0",
+}
+
+
+_KINDS = {np.linalg.LinAlgError: LinAlgError, IndexError: IndexError, ValueError: ShapeError, TypeError: DtypeError}
+
+
+def called() -> str:
+    """The public operation that the user called and that raises in one of its steps: 'median: '; or ''."""
+    name, frame = "", sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__ + "."):
+        code = frame.f_code
+        function = frame.f_globals.get(code.co_name)
+        if getattr(function, "__code__", None) is code and not code.co_name.startswith("_"):
+            name = "" if frame.f_globals is globals() else f"{function.__name__}: "  # type: ignore[union-attr]
+        frame = frame.f_back  # type: ignore[assignment]
+    return name
+
+
+def _explained(
+    error: Exception, prim: Primitive, arrays: Sequence[Array], options: dict[str, Any], args: Sequence[Any]
+) -> Exception:
+    """The same error with the operation's name, its inputs and options, and, if known, the lines that made these."""
     names = [f"x{i}" for i in range(len(arrays))] if prim.variadic else prim.inputs
     given = [f"{name}: {describe(a)}" for name, a in zip(names, arrays, strict=True)]
     given += [f"{name}={value!r}" for name, value in options.items() if value is not prim.options[name]]
-    kinds = {np.linalg.LinAlgError: LinAlgError, IndexError: IndexError, ValueError: ShapeError, TypeError: DtypeError}
-    kind = next(ours for theirs, ours in kinds.items() if isinstance(error, theirs))
-    return kind(f"{prim.name}({', '.join(given)}): {error}")
+    text = next((ours for part, ours in _PROSE.items() if part in str(error)), str(error))
+    if isinstance(error, AttributeError) and (numbers := [a for a in arrays if not hasattr(a, "dtype")]):
+        error, text = TypeError(), f"expected a tensor or an array, not the number {numbers[0]}"
+    kind = next((ours for theirs, ours in _KINDS.items() if isinstance(error, theirs)), type(error))
+    name, lines = called(), "".join(recorded_at(x._node) for x in args if isinstance(x, TensorCore))
+    name = prim.name if name in ("", f"{prim.name}: ") else name + prim.name
+    return kind(f"{name}({', '.join(given)}): {text}{lines}")

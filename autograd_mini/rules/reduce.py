@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Array, wrap
+from ..engine import Array, TensorCore, wrap
 from ..modes import F
 from ..primitive import call, composition, primitive
 from . import elementwise as ew
@@ -18,6 +18,7 @@ from .index import take_along_dim
 from .shape import cat, flatten, squeeze
 
 Axis = int | Sequence[int] | None
+_SMALL = 2048  # elements: below it a copy is faster than a view that says the same
 _add: Any = np.add.reduce  # what np.sum calls, without its detour through Python
 
 
@@ -51,7 +52,12 @@ def keep_axes(reduced: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool
 
 def repeat(g: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
     """The "repeat" node: the adjoint of a sum copies the gradient to all that was summed."""
-    return np.broadcast_to(keep_axes(g, shape, axis, keepdims), shape)
+    kept = g if axis is None else keep_axes(g, shape, axis, keepdims)
+    if isinstance(g, TensorCore) or math.prod(shape) > _SMALL:
+        return np.broadcast_to(kept, shape)
+    copies = np.empty_like(g, shape=shape)  # np.broadcast_to takes 4 µs, whatever the size
+    copies[...] = kept
+    return copies
 
 
 # What is accumulated in another dtype, by its character: float16 in float32, unsigned and short integers in int64.
@@ -82,7 +88,8 @@ def sum(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = Non
 
 
 def _mean_backward(g: Array, x_shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
-    return repeat(g / (reduced_count(x_shape, axis) or 1), x_shape, axis, keepdims)
+    count = math.prod(x_shape) // (math.prod(g.shape) or 1)
+    return repeat(g / (count or 1), x_shape, axis, keepdims)
 
 
 @primitive(numpy=np.mean, x=_mean_backward)
@@ -90,8 +97,8 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = No
     """The arithmetic mean over the axes; NaN over an empty axis, as in PyTorch."""
     if (dtype or x.dtype).kind != "f":
         raise RuntimeError(f"could not infer output dtype of a mean of {x.dtype}: make it float, as with x.float()")
-    count = reduced_count(x.shape, axis)
     total = _add(x, axis=_axis(x, axis), keepdims=keepdims, dtype=dtype or _WIDE.get(x.dtype.char))
+    count = x.size // (total.size or 1)
     return (total / count if count else total * np.nan).astype(dtype or x.dtype, copy=False)
 
 
