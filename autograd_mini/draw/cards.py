@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+from .cost import in_bytes, in_short
 from .formula import SYMBOLS
 from .model import NO_GRAD, SHOWN, Model, Op, Reading
 from .numbers import number
@@ -80,7 +81,7 @@ def _operation(drawing: Drawing, i: int, unit: Unit) -> Box:
         if op.name in SYMBOLS and len(names) == 1:
             first, symbol = op.operands[0].wire in unit.leaves, SYMBOLS[op.name]
             text = f"{names[0]} {symbol} ·" if first else f"{symbol} {names[0]}"
-            box.rows = [[Run(text, size=14, bold=True)]]
+            box.rows[0] = [Run(text, size=14, bold=True)]
         for leaf, name in zip(unit.leaves, names, strict=True):
             sizes = _sizes_of_leaf(drawing, leaf) if unit.repeat is None else []
             box.rows += [[Run(f"{name} ", MUTED, 10), *sizes]] if sizes or len(names) > 1 else []
@@ -125,6 +126,10 @@ def _module(drawing: Drawing, i: int, unit: Unit) -> Box:
     if unit.repeat is None:
         shape = Run(f"{out.shape}\u00a0", FORWARD, 10)
         box.rows.append([Run("out\u00a0", MUTED, 10), shape, *_sizes(out.value, out.grad)])
+    if (cost := drawing.cost(unit.copies[0])) is not None:
+        box.rows.append([Run("cost\u00a0", MUTED, 10), Run(in_short(cost))])
+        size = f"{in_bytes(cost.output)} of results, {in_bytes(cost.kept)} kept"
+        box.rows.append([Run("bytes\u00a0", MUTED, 10), Run(size)])
     box.tip = f"{unit.module}: {_chain(ops)}"
     return box
 
@@ -212,10 +217,23 @@ def _frame(drawing: Drawing, plan: Plan, key: tuple[Repeat | None, tuple[str, ..
     if path:
         kind = drawing.model.modules.get(path[-1], "").partition("(")[0]
         name = path[-1] if repeat is None else path[-1].rsplit(".", 1)[-1]
-        words = [Run(f"\u00a0 {kind}", MUTED, 10)] if kind else []
+        words = [Run(f"\u00a0 {' · '.join([kind] * bool(kind) + _facts(drawing, plan, path, repeat))}", MUTED, 10)]
         return Frame(f"m{number_}", [[Run(f"⊟ {name}", size=12, bold=True), *words]])
     assert repeat is not None
     return Frame(f"m{number_}", _repeat_header(drawing, plan, repeat), weight=3.0)
+
+
+def _facts(drawing: Drawing, plan: Plan, path: tuple[str, ...], repeat: Repeat | None) -> list[str]:
+    """Of one copy of the module in this frame: how many parameters, what it costs."""
+    model = drawing.model
+    units = [u for u in plan.units if u.repeat is repeat and (*u.frames, u.module)[: len(path)] == path]
+    held = sum(math.prod(model.wires[k].shape or ()) for u in units for k in u.leaves if _is_parameter(model, k))
+    cost = drawing.cost(n for u in units for n in u.copies[0])
+    return ([f"{held:,} parameters"] if held else []) + ([in_short(cost)] if cost is not None else [])
+
+
+def _is_parameter(model: Model, wire: int) -> bool:
+    return model.wires[wire].kind == "parameter"
 
 
 def _repeat_header(drawing: Drawing, plan: Plan, repeat: Repeat) -> list[Row]:
@@ -229,6 +247,8 @@ def _repeat_header(drawing: Drawing, plan: Plan, repeat: Repeat) -> list[Row]:
     total = repeat.count * sum(math.prod(model.wires[k].shape or ()) for k in params)
     facts += [f"{total:,} parameters"] if total else []
     facts.append(f"{repeat.count * repeat.period:,} operations")
+    if (cost := drawing.cost(range(repeat.start, repeat.stop))) is not None:
+        facts.append(in_short(cost))
     head: Line = [Run(f"⊞ × {repeat.count}\u00a0 {_where(model, repeat)}", size=13, bold=True)]
     rows: list[Row] = [head, [Run(" · ".join(facts), MUTED, 10)]]
     handed = [model.ops[n].wire for n in _handed_on(plan, repeat, model)]

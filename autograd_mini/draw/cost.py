@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +81,13 @@ def in_words(cost: Cost) -> str:
     about = "" if cost.exact else "≈ "
     text = f"{about}{in_flops(cost.forward)} forward, {in_flops(cost.backward)} backward"
     text += f" · {in_bytes(cost.output)} of results, {in_bytes(cost.kept)} kept"
+    return text + (f" · {in_seconds(cost.seconds[0])} + {in_seconds(cost.seconds[1])}" if cost.seconds else "")
+
+
+def in_short(cost: Cost) -> str:
+    """For the box of an operation: `26 MFLOP, back 26.4 MFLOP`."""
+    about = "" if cost.exact else "≈ "
+    text = f"{about}{in_flops(cost.forward)}, back {in_flops(cost.backward)}"
     return text + (f" · {in_seconds(cost.seconds[0])} + {in_seconds(cost.seconds[1])}" if cost.seconds else "")
 
 
@@ -223,7 +230,7 @@ def cost(model: Model, sources: Sources, known: Known, measure: bool) -> Costs:
         forward, backward, exact = flops(op.name, node.shape, shapes, needs, node.options or {})
         view = node.primitive is not None and node.primitive.view
         output = 0 if view else math.prod(node.shape) * node.dtype.itemsize
-        kept = _new_bytes(_kept(op, node, known), counted)
+        kept = _new_bytes(_kept(model, op, node, known), counted)
         seconds = _seconds(op, node, known) if measure else None
         costs.ops.append(Cost(described(op, names), forward, backward, output, kept, exact, seconds))
     for wire in model.wires:
@@ -233,27 +240,18 @@ def cost(model: Model, sources: Sources, known: Known, measure: bool) -> Costs:
     return costs
 
 
-def _kept(op: Op, node: Node, known: Known) -> list[Any] | None:
-    """What the node keeps for backward; if backward has freed it, the same as far as it is known."""
+def _kept(model: Model, op: Op, node: Node, known: Known) -> list[Any] | None:
+    """What the node keeps for backward; if backward has freed it, the same without leaves, as far as it is known."""
     if node.kept is not None:
         return [part for value in node.kept for part in (value if isinstance(value, tuple) else (value,))]
     prim = node.primitive
     assert prim is not None
-    if prim.variadic:
-        wires = [o.wire for o in op.operands] if set(prim.asked) & set(prim.inputs) else []
-        return _all_known([*wires, *([op.wire] if "out" in prim.asked else [])], known)
-    wanted = {
-        name
-        for parent, rule in zip(node.parents, prim.rules, strict=True)
-        if parent is not None and rule is not None
-        for name in parameters_of(rule)
-    }
-    wires = [o.wire for o, name in zip(op.operands, prim.inputs, strict=True) if name in wanted]
-    return _all_known([*wires, *([op.wire] if "out" in wanted else [])], known)
-
-
-def _all_known(wires: Iterable[int | None], known: Known) -> list[Any] | None:
-    arrays = [known[wire] for wire in wires if wire is not None]
+    places = [0 if prim.variadic else i for i in range(len(node.parents))]
+    rules = [prim.rules[i] for i, parent in zip(places, node.parents, strict=True) if parent is not None]
+    wanted = {name for rule in rules if rule is not None for name in parameters_of(rule)}
+    wires = [o.wire for i, o in zip(places, op.operands, strict=True) if prim.inputs[i] in wanted]
+    wires += [op.wire] if "out" in wanted else []
+    arrays = [known[wire] for wire in wires if wire is not None and model.wires[wire].producer is not None]
     return None if any(array is None for array in arrays) else arrays
 
 

@@ -284,7 +284,7 @@ def draw_graph(
     )  # fmt: skip
     if cost not in (False, True, "time"):
         raise ValueError(f'draw_graph: cost must be False, True or "time", not {cost!r}')
-    tensors = [outputs] if isinstance(outputs, TensorCore) else list(outputs)
+    tensors = list(outputs) if isinstance(outputs, Sequence) else [outputs]
     if not tensors or not all(isinstance(t, TensorCore) for t in tensors):
         raise TypeError("draw_graph: outputs must be a Tensor or a sequence of at least one")
     model, sources = _filled(tensors, params, names, trace, cost, options)

@@ -6,8 +6,10 @@ Both renderers (`dot`, and the built-in layout) draw exactly this.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from .cost import Cost, in_short, summed
 from .formula import COMMUTATIVE, LABELS, SENTENCES, SLOTS, SUBLABELS, SYMBOLS, formula
 from .health import EXPLODING, GLYPHS, VALUE, VANISHING, Problem, Problems, check
 from .health import GRADIENT as BAD_GRADIENT
@@ -148,6 +150,8 @@ def view_of(model: Model, options: Options, plan: Plan | None = None) -> View:
         label = [Run(f"+ {model.hidden:,} ops", MUTED, 12, bold=True)]
         view.boxes.insert(0, Box("hidden", "tensor", [label], dashed=True, border=LINE))
         view.links += [Link("hidden", f"t{i}", gradient=True) for i, wire in enumerate(model.wires) if wire.cut]
+    if model.costs is not None:
+        view.legend.insert(0, [Run(model.costs.headline(), size=11)])
     if options.marks:
         _mark(view, check(model))
     if options.legend:
@@ -256,11 +260,18 @@ class Drawing:
             notes = [_constants(op, self.options.precision), SUBLABELS.get(op.name, "")]
             notes += [", ".join(f"{k} {v}" for k, v in op.options.items())]
             box.slots = _slots(op)
-            if len(label) == 1 and not any(notes) and not box.slots:
+            if len(label) == 1 and not any(notes) and not box.slots and self.model.costs is None:
                 box.shape = "circle"
             box.rows = [[Run(label, size=16 if len(label) == 1 else 14, bold=True)]]
             box.rows += [[Run(note, MUTED, 9)] for note in notes if note]
+        if (cost := self.cost([i])) is not None:
+            box.rows.append([Run(in_short(cost), MUTED, 9)])
         return box
+
+    def cost(self, ops: Iterable[int]) -> Cost | None:
+        """Of these operations together, if it was asked for."""
+        costs, hidden = self.model.costs, self.model.hidden
+        return None if costs is None else summed([costs.ops[hidden + n] for n in ops])
 
     def header(self, wire: Wire, dtype: bool = False) -> Line:
         line = [Run(wire.name, size=10, bold=True)] if wire.name else []
