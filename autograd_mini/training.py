@@ -16,12 +16,22 @@ from typing import Any
 
 import numpy as np
 
+from .creation import tensor
+from .distributed import DistributedDataParallel, all_reduce, get_rank, get_world_size
 from .modes import no_grad
 from .nn import Module
 from .rules.shape import cat
 from .serialization import save
 from .tensor import Tensor
-from .utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from .utils.data import (
+    DataLoader,
+    Dataset,
+    DistributedBatchSampler,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+)
 
 Metric = Callable[[Tensor, Tensor], Any]
 Logs = dict[str, float]
@@ -68,6 +78,9 @@ class Trainer:
     loss_fn(output, target): the mean loss of a batch. metrics: name to function of the same, such as
     `{"accuracy": accuracy}`; their means over all samples are reported.
 
+    If the model is a `DistributedDataParallel`, arrays and Datasets are shared out: each process takes a part of every
+    batch, and steps and figures are those of one process. Process 0 alone prints and writes checkpoints.
+
     >>> import autograd_mini as am
     >>> from autograd_mini import nn, optim
     >>> x = am.tensor([[0.0], [1.0], [2.0], [3.0]])
@@ -104,13 +117,18 @@ class Trainer:
         the first in a new random order each epoch; or any iterable of batches (x, y), such as a DataLoader.
         verbose, as in Keras: 0 silent, 1 a bar, 2 a line per epoch; "auto": a bar on a terminal if tqdm is there.
         """
-        report = _Report(verbose)
-        batches = _batches(data, batch_size, shuffle=True)
-        held_out = None if validation is None else _batches(validation, batch_size if _is_data(validation) else None)
+        if epochs < 0:
+            raise ValueError(f"epochs must be at least 0, but got {epochs}")
+        report = _Report(0 if self._rank else verbose)
+        batches = _batches(data, batch_size, shuffle=True, shared=self._shares)
+        size = batch_size if _is_data(validation) else None
+        held_out = None if validation is None else _batches(validation, size, shared=self._shares)
         self.history, self.stop_training = History(), False
         _call(callbacks, "on_train_begin", self)
         for epoch in range(epochs):
             report.begin_epoch(epoch, epochs)
+            if (set_epoch := getattr(getattr(batches, "sampler", None), "set_epoch", None)) is not None:
+                set_epoch(epoch)
             _call(callbacks, "on_epoch_begin", self, epoch)
             logs = self._train(batches, report)
             if held_out is not None:
@@ -135,16 +153,16 @@ class Trainer:
             loss.backward()
             self.optimizer.step()
             means.add(loss, output, y)
-        return means.logs()
+        return means.logs(shared=self._shares)
 
     def evaluate(self, data: Any, batch_size: int | None = None) -> Logs:
         """Loss and metrics of the model as it is, in eval mode."""
         means = _Means(self.metrics)
         with _evaluating(self.model):
-            for x, y in _batches(data, batch_size):
+            for x, y in _batches(data, batch_size, shared=self._shares):
                 output = self.model(x)
                 means.add(self.loss_fn(output, y), output, y)
-        return means.logs()
+        return means.logs(shared=self._shares)
 
     def predict(self, x: Any, batch_size: int | None = None) -> Tensor:
         """The outputs for x (n, ...), or for a Dataset or loader whose samples begin with x, in eval mode."""
@@ -152,6 +170,14 @@ class Trainer:
         with _evaluating(self.model):
             batches = _batches(data, batch_size)
             return cat([self.model(b[0] if isinstance(b, (tuple, list)) else b) for b in batches])  # type: ignore[no-any-return]
+
+    @property
+    def _rank(self) -> int:
+        return get_rank() if isinstance(self.model, DistributedDataParallel) else 0
+
+    @property
+    def _shares(self) -> bool:
+        return isinstance(self.model, DistributedDataParallel) and get_world_size() > 1
 
 
 class EarlyStopping(Callback):
@@ -197,6 +223,8 @@ class Checkpoint(Callback):
         score = math.inf if self.monitor is None else _score(logs, self.monitor)
         if self.monitor is None or score > self.best:
             self.best = score
+            if trainer._rank:
+                return
             save(trainer.model.state_dict(), self.path.format(epoch=epoch + 1, **logs))
 
 
@@ -216,11 +244,16 @@ def _is_data(data: Any) -> bool:
     return isinstance(data, (Dataset, tuple))
 
 
-def _batches(data: Any, batch_size: int | None, shuffle: bool = False) -> Iterable[Any]:
+def _batches(data: Any, batch_size: int | None, shuffle: bool = False, shared: bool = False) -> Iterable[Any]:
+    """The batches; shared: of each only what this process has to do."""
     if isinstance(data, tuple):
         data = TensorDataset(*data)
     if isinstance(data, Dataset):
-        return DataLoader(data, batch_size or 32, shuffle=shuffle and not isinstance(data, IterableDataset))
+        size, shuffle = 32 if batch_size is None else batch_size, shuffle and not isinstance(data, IterableDataset)
+        if shared and not isinstance(data, IterableDataset):
+            order = RandomSampler(data) if shuffle else SequentialSampler(data)  # type: ignore[arg-type]
+            return DataLoader(data, batch_sampler=DistributedBatchSampler(order, size, drop_last=False))
+        return DataLoader(data, size, shuffle=shuffle)
     if batch_size is not None:
         raise ValueError(f"batch_size={batch_size} is for arrays; a {type(data).__name__} brings batches of its own")
     return data  # type: ignore[no-any-return]
@@ -247,15 +280,22 @@ class _Means:
 
     def add(self, loss: Tensor, output: Tensor, target: Tensor) -> None:
         count = len(target)
+        if not count:  # the mean over nothing is NaN
+            return
         self.samples += count
         self.sums["loss"] += loss.item() * count
         for name, metric in self.metrics.items():
             self.sums[name] += float(metric(output.detach(), target)) * count
 
-    def logs(self) -> Logs:
-        if not self.samples:
+    def logs(self, shared: bool = False) -> Logs:
+        """shared: over the samples of all processes."""
+        sums = tensor([float(self.samples), *self.sums.values()], dtype=np.float64)
+        if shared:
+            all_reduce(sums)
+        samples, *totals = sums.tolist()
+        if not samples:
             raise ValueError("there is no batch: the data are empty, or a generator that has been used up")
-        return {name: total / self.samples for name, total in self.sums.items()}
+        return {name: total / samples for name, total in zip(self.sums, totals, strict=True)}
 
 
 _BAR = 16  # columns

@@ -11,11 +11,18 @@ package draws itself take its place, and the first line says so. The training lo
         loss = loss_fn(model(x), y)
         loss.backward()
         optimizer.step()
+
+Several processes share the work, on one machine or many (pip install autograd_mini[mpi]); the same script, and with
+`-m mpi4py` the end of one is the end of all:
+
+    mpiexec -n 4 python -m mpi4py demos/mnist_mlp.py
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import itertools
 import shutil
 import sys
@@ -28,7 +35,7 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as am
-from autograd_mini import nn, optim
+from autograd_mini import distributed, nn, optim
 from autograd_mini.draw import draw_graph
 from autograd_mini.plotting import image_grid, text_images
 from autograd_mini.serialization import load, save
@@ -179,7 +186,18 @@ def save_weights(model: nn.Module, out: Path) -> Path:
 def run(args: argparse.Namespace) -> None:
     """The whole story."""
     args.out.mkdir(parents=True, exist_ok=True)
+    distributed.init()
+    with contextlib.redirect_stdout(io.StringIO()) if distributed.rank() else contextlib.nullcontext():
+        train_and_show(args)
+
+
+def train_and_show(args: argparse.Namespace) -> None:
+    """As process 0 or the only one; the others train with it, print nothing and write nothing."""
+    if distributed.rank():
+        distributed.barrier()  # until process 0 has read, and perhaps downloaded, the data
     data = read_data(args)
+    if not distributed.rank():
+        distributed.barrier()
     width = shutil.get_terminal_size().columns
     print(textwrap.fill(f"Data: {data.source}", width, break_on_hyphens=False, break_long_words=False))
     print(f"{len(data.train_images):,} training and {len(data.test_images):,} test images of 28 × 28")
@@ -194,13 +212,18 @@ def run(args: argparse.Namespace) -> None:
     options = options if args.lr is None else {**options, "lr": args.lr}
     begin = f"weights from {args.load}" if args.load else f"first weights as in {args.init}"
     print(f"\n{nn.summary(model, 784)}\n")
+    if distributed.world_size() > 1:
+        print(f"{distributed.world_size()} processes, each with a part of every batch")
     print(f"{_shown(optimizer, options)}\n{begin}, batches of {args.batch_size}, {args.dtype}, seed {args.seed}\n")
 
-    trainer = Trainer(model, loss_fn, optimizer(model.parameters(), **options), metrics={"accuracy": accuracy})
+    replica = distributed.DistributedDataParallel(model)
+    trainer = Trainer(replica, loss_fn, optimizer(model.parameters(), **options), metrics={"accuracy": accuracy})
     verbose = 2 if args.no_progress else "auto"
     history = trainer.fit(train, args.epochs, args.batch_size, validation=test, verbose=verbose)
     result = trainer.evaluate(test, 1000)
     print(f"\nTest accuracy {result['accuracy']:.4f}, loss {result['loss']:.4f}")
+    if distributed.rank():
+        return
 
     scores = trainer.predict(test[0], 1000)
     show_digits(data, scores, args.out)

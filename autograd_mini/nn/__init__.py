@@ -1,6 +1,6 @@
 """Neural networks: `Module`, layers, losses, and in `functional`, `init` and `utils` what goes with them."""
 
-from . import functional, init, utils  # noqa: I001 - names side by side
+from . import functional, init, parallel, utils  # noqa: I001 - names side by side
 from .activation import (
     CELU, ELU, GELU, SELU, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU,
     ReLU6, Sigmoid, SiLU, Softmax, Softplus, Softsign, Tanh, Tanhshrink
@@ -39,5 +39,6 @@ __all__ = [
     "MultiheadAttention", "NLLLoss", "PReLU", "Parameter", "ParameterDict", "ParameterList", "RMSNorm", "RNNBase",
     "RNNCell", "ReLU", "ReLU6", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Softsign",
     "Summary", "Tanh", "Tanhshrink", "Transformer", "TransformerDecoder", "TransformerDecoderLayer",
-    "TransformerEncoder", "TransformerEncoderLayer", "Unflatten", "functional", "init", "summary", "utils"
+    "TransformerEncoder", "TransformerEncoderLayer", "Unflatten", "functional", "init", "parallel",
+    "summary", "utils"
 ]

@@ -11,6 +11,7 @@ tensor([4., 5.]) tensor([0, 1])
 
 from .dataloader import DataLoader, default_collate, default_convert
 from .dataset import ConcatDataset, Dataset, IterableDataset, Rows, Subset, TensorDataset, random_split
+from .distributed import DistributedBatchSampler, DistributedSampler
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, WeightedRandomSampler
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedBatchSampler",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Rows",
