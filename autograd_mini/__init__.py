@@ -95,8 +95,8 @@ def is_tensor(obj: object) -> Any:
 
 _LAZY = {"save": "serialization", "load": "serialization"}
 _PARTS = (
-    "compat", "distributions", "draw", "func", "linalg", "nn", "optim", "serialization", "testing", "training", "utils",
-    "vision",
+    "compat", "distributed", "distributions", "draw", "func", "linalg", "nn", "optim", "serialization", "testing",
+    "training", "utils", "vision",
 )  # fmt: skip
 
 
