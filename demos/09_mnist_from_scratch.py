@@ -58,9 +58,9 @@ def batches(images: am.Tensor, labels: am.Tensor, size: int = 128) -> Iterator[P
         yield images[start : start + size], labels[start : start + size]
 
 
-def fit(model: Sequential, images: am.Tensor, labels: am.Tensor, lr: float = 1e-3) -> list[float]:
+def fit(model: Sequential, images: am.Tensor, labels: am.Tensor, size: int = 128, lr: float = 1e-3) -> list[float]:
     losses = []
-    for x, y in batches(images, labels):
+    for x, y in batches(images, labels, size):
         log_p = model(x)  # of each class; of the right one, the less negative the better:
         loss = -log_p[am.arange(len(y)), y].mean()
         gradients = am.autograd.grad(loss, model.weights)
@@ -74,14 +74,16 @@ def fit(model: Sequential, images: am.Tensor, labels: am.Tensor, lr: float = 1e-
 # -------------------------------------------------------------------------------------------------------- the stories
 
 
-def from_scratch(train: Pair, test: Pair, epochs: int, lr: float) -> tuple[list[float], list[float]]:
+def from_scratch(
+    train: Pair, test: Pair, epochs: int, size: int, width: int, lr: float
+) -> tuple[list[float], list[float]]:
     """The losses of all steps, and the test accuracy after each epoch."""
-    model = Sequential(Dense(784, 512, am.relu), Dense(512, 10, lambda x: x.log_softmax(1)))
+    model = Sequential(Dense(784, width, am.relu), Dense(width, 10, lambda x: x.log_softmax(1)))
     losses, accuracies = [], []
-    print(f"Our own layers, SGD with lr {lr:g}")
+    print(f"Our own layers, 784-{width}-10, SGD of {lr:g}, batches of {size}")
     for epoch in range(1, epochs + 1):
         start = time.perf_counter()
-        losses += fit(model, *train, lr)
+        losses += fit(model, *train, size, lr)
         with am.no_grad():
             accuracies.append(accuracy(model(test[0]), test[1]))
         seconds = time.perf_counter() - start
@@ -147,7 +149,7 @@ def plot(losses: list[float], ours: list[float], theirs: list[float], read: dict
     figure = Figure(figsize=(13, 3.9), layout="constrained")
     loss, right, speed = figure.subplots(1, 3, width_ratios=(1, 1, 0.7))
     loss.plot(losses, color="#0072B2", linewidth=0.7)
-    loss.set(title="From scratch: loss of each batch", xlabel="step", yscale="log")
+    loss.set(title="From scratch: loss of each batch", xlabel="step", ylim=(0, None))
     right.plot(range(1, len(ours) + 1), ours, "o-", color="#0072B2", label="from scratch, SGD")
     right.plot(range(1, len(theirs) + 1), theirs, "s--", color="#D55E00", label="nn, RMSprop")
     right.set(title="Test accuracy", xlabel="epoch", ylim=(None, 1))
@@ -179,7 +181,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         return am.from_numpy(rows), am.tensor(labels, dtype=am.int64)
 
     train, test = pair(data.train_images, data.train_labels), pair(data.test_images, data.test_labels)
-    losses, ours = from_scratch(train, test, 4 if fast else 10, lr=1e-3)
+    options = (6, 16, 32, 1e-2) if fast else (10, 128, 512, 1e-3)
+    losses, ours = from_scratch(train, test, *options)
     theirs, last = with_nn(train, test, 4 if fast else 5)
     read = inference(train, test, 10 if fast else 5, args.out / "weights.npz")
     plot(losses, ours, theirs, read, args.out / "learning.png")

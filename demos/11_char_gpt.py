@@ -17,6 +17,7 @@ import math
 import re
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -165,23 +166,22 @@ def surprise(model: GPT, letters: str, begun: str, endings: list[str]) -> list[f
 # ----------------------------------------------------------------------------------------------------- the pictures
 
 
-def plot_losses(curve: list[tuple[int, float, float]], lines: dict[str, float], path: Path) -> None:
-    steps, train, test = zip(*curve, strict=True)
+def plot_losses(losses: list[float], tested: dict[int, float], lines: dict[str, float], path: Path) -> None:
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
-    axes.plot(steps, train, color=BLUE, alpha=0.5, label="training batches")
-    axes.plot(steps, test, "o-", color=ORANGE, markersize=4, label="new sentences")
+    axes.plot(np.arange(len(losses)) + 1, losses, color=BLUE, alpha=0.6, linewidth=0.8, label="training batches")
+    axes.plot(np.array(list(tested)) + 1, list(tested.values()), "o", color=ORANGE, markersize=5, label="new sentences")
     for (name, value), style in zip(lines.items(), (":", "-.", "--"), strict=True):
         axes.axhline(value, color=GRAY, linestyle=style, label=f"{name}: {value:.3f}")
-    axes.set(xlabel="training step", ylabel="nats per letter", ylim=(0, None))
+    axes.set(xlabel="training steps and 1", ylabel="nats per letter", xscale="log", ylim=(0, None))
     axes.set_title("What is left to guess: the GPT comes down to the grammar's own uncertainty")
-    axes.legend(frameon=False)
+    axes.legend(loc="upper right")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150)
 
 
 def plot_attention(model: GPT, letters: str, sentence: str, path: Path) -> None:
-    """Where each head of the last block looks when the letter after the verb's stem is to be written."""
+    """Where each head looks from the last letter of a sentence that is not finished."""
     x = model.embed(am.tensor([[letters.index(c) for c in END + sentence]]))
     with am.no_grad():
         weights = [block.attention(model.blocks[:i](x) if i else x) for i, block in enumerate(model.blocks)]
@@ -200,35 +200,37 @@ def plot_attention(model: GPT, letters: str, sentence: str, path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------- the story
 
 
-def train(model: GPT, rows: am.Tensor, test: am.Tensor, steps: int, batch: int, tell: Any) -> list[Any]:
-    """AdamW on random batches, warmed up and then cooled down; (step, training loss, test loss) every so often."""
+def train(
+    model: GPT, rows: am.Tensor, test: am.Tensor, steps: int, batch: int, tell: Callable[[int, float], None]
+) -> tuple[list[float], dict[int, float]]:
+    """AdamW on random batches, warmed up and then cooled down; the loss of each, and at some steps that of the test."""
     optimizer = optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0.01)
     schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps + 1, pct_start=0.1)
-    rng, curve, recent = np.random.default_rng(2), [], []
+    rng, losses, tested = np.random.default_rng(2), [], {}
+    pauses = {round(share * steps) for share in (0, 0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1)}
     for step in range(steps + 1):
         loss = loss_of(model, rows[am.from_numpy(rng.integers(len(rows), size=batch))])
-        recent.append(loss.item())
-        if step % (steps // 10) == 0:
+        losses.append(loss.item())
+        if step in pauses:
             with am.no_grad():
-                curve.append((step, float(np.mean(recent)), loss_of(model, test).item()))
-            recent = []
-            tell(*curve[-1])
+                tested[step] = loss_of(model, test).item()
+            tell(step, tested[step])
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-    return curve
+    return losses, tested
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description="Train a small GPT on sentences of a grammar.")
-    parser.add_argument("--steps", type=int, help="of training (default: 1500; 150 with --fast)")
+    parser.add_argument("--steps", type=int, help="of training (default: 1000; 120 with --fast)")
     parser.add_argument("--out", type=Path, default=Path("out/11_char_gpt"), help="folder for pictures and text")
     parser.add_argument("--fast", action="store_true", help="a smaller model and fewer steps, in seconds")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    steps = args.steps or (150 if args.fast else 1500)
+    steps = args.steps or (120 if args.fast else 1000)
 
     am.manual_seed(0)
     rng = np.random.default_rng(1)
@@ -255,13 +257,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     print(f"\nA GPT of {sum(p.numel() for p in model.parameters()):,} weights\n")
     rule, writer = re.compile(pattern("sentence")), np.random.default_rng(3)
 
-    def tell(step: int, train_loss: float, test_loss: float) -> None:
-        sample = write(model, letters, 1, length, writer)[0].strip() or "(nothing)"
-        print(f"step {step:>5}  loss {test_loss:.3f}  {sample}", flush=True)
+    def tell(step: int, loss: float) -> None:
+        print(f"step {step:>5}  loss {loss:.3f}  {write(model, letters, 1, length, writer)[0]}", flush=True)
 
     start = time.perf_counter()
     rows, test = encode(known, letters, length), encode(new, letters, length)
-    curve = train(model, rows, test, steps, 16 if args.fast else 32, tell)
+    losses, tested = train(model, rows, test, steps, 16 if args.fast else 32, tell)
     seconds = time.perf_counter() - start
 
     written = write(model, letters, 100 if args.fast else 500, length, writer)
@@ -279,12 +280,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     many = sum(surprise(model, letters, begun, [f"{v}{'.' if v in GRAMMAR['sleep'] else ' '}" for v in verbs[1]]))
     print(f"\nAfter “{begun}…” a verb for one (right) has probability {one:.3f}, one for many (wrong) {many:.3f}")
 
-    plot_losses(curve, lines, args.out / "losses.png")
+    plot_losses(losses, tested, lines, args.out / "losses.png")
     plot_attention(model, letters, begun + "sleep", args.out / "attention.png")
     (args.out / "text.txt").write_text("\n".join(written) + "\n")
     print("Pictures and text:", *(str(args.out / name) for name in ("losses.png", "attention.png", "text.txt")))
     return {
-        "losses": [test_loss for _, _, test_loss in curve], "bigram": lines["from the last letter"], "floor": floor,
+        "losses": list(tested.values()), "bigram": lines["from the last letter"], "floor": floor,
         "right": len(right) / len(written), "new": len(fresh), "spelled": float(np.mean(spelled)), "one": one,
         "many": many, "seconds": seconds, "wrong": [s for s in written if not rule.fullmatch(s)][:5],
     }  # fmt: skip
