@@ -16,7 +16,7 @@ import numpy as np
 
 from .arrays import check_device
 from .creation import as_tensor, default_generator, empty, tensor
-from .dtypes import dtype_of
+from .dtypes import dtype_of, set_default_dtype
 from .tensor import Tensor
 
 # ---------------------------------------------------------------------------------------------------------- devices
@@ -247,6 +247,17 @@ def set_rng_state(new_state: dict[str, Any]) -> None:
 # -------------------------------------------------------------------------------------------------- old names, dtypes
 
 
+def numel(input: Tensor) -> int:
+    """How many elements a tensor has."""
+    return input.numel()
+
+
+def typename(obj: Any) -> str:
+    """Of a tensor the old name of its type, "torch.FloatTensor"; of anything else where its class is, and its name."""
+    kind = type(obj)
+    return obj.type() if isinstance(obj, Tensor) else f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+
+
 def Variable(data: Any, requires_grad: bool = False) -> Tensor:
     """A tensor, which is what PyTorch's Variable has been since 2018: shares the memory of `data`."""
     made = as_tensor(data).detach()
@@ -261,7 +272,7 @@ class TensorType:
     """
 
     def __init__(self, name: str, dtype: str) -> None:
-        self.__name__, self.dtype = name, np.dtype(dtype)
+        self.__name__, self.name, self.dtype = name, f"torch.{name}", np.dtype(dtype)
 
     def __call__(self, *data: Any) -> Tensor:
         if len(data) > 1 or (data and isinstance(data[0], int)):
@@ -280,6 +291,25 @@ DoubleTensor, ByteTensor = TensorType("DoubleTensor", "f8"), TensorType("ByteTen
 CharTensor, ShortTensor = TensorType("CharTensor", "i1"), TensorType("ShortTensor", "i2")
 IntTensor, LongTensor = TensorType("IntTensor", "i4"), TensorType("LongTensor", "i8")
 BoolTensor = TensorType("BoolTensor", "?")
+_TYPES = (
+    HalfTensor, FloatTensor, DoubleTensor, ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, BoolTensor
+)  # fmt: skip
+
+
+def tensor_type(dtype: Any) -> TensorType:
+    """The old type of a dtype, or of its own name, with any library's in front: "torch.FloatTensor"."""
+    if isinstance(dtype, str) and dtype.endswith("Tensor"):
+        for found in _TYPES:
+            if dtype.rpartition(".")[2] == found.__name__ and ".cuda" not in dtype:
+                return found
+        raise ValueError(f"invalid type: {dtype!r}: use one of {', '.join(t.name for t in _TYPES)}")
+    wanted = dtype_of(dtype)
+    return next((t for t in _TYPES if t.dtype == wanted), TensorType(f"{wanted}", wanted.str))
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """`set_default_dtype` by an old name, DoubleTensor or "torch.DoubleTensor"."""
+    set_default_dtype(tensor_type(t).dtype)
 
 
 class _Bfloat16:
@@ -326,6 +356,7 @@ __all__ = [
     "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "GradScaler", "HalfTensor", "IntTensor",
     "LongTensor", "ShortTensor", "Size", "Variable", "accelerator", "amp", "autocast", "backends", "bfloat16",
     "compile", "cuda", "device", "dtype", "finfo", "get_num_threads", "get_rng_state", "iinfo", "initial_seed",
-    "is_floating_point", "mps", "seed", "set_default_device", "set_float32_matmul_precision", "set_num_threads",
-    "set_rng_state", "use_deterministic_algorithms", *(name for names in _ABSENT.values() for name in names),
+    "is_floating_point", "mps", "numel", "seed", "set_default_device", "set_default_tensor_type",
+    "set_float32_matmul_precision", "set_num_threads", "set_rng_state", "typename", "use_deterministic_algorithms",
+    *(name for names in _ABSENT.values() for name in names),
 ]  # fmt: skip

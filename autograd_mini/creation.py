@@ -161,6 +161,14 @@ def linspace(
     return _made(np.linspace(float(start), float(end), steps), dtype, requires_grad, device)
 
 
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, dtype: DTypeLike = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """`steps` numbers from base**start to base**end, whose logarithms are evenly spaced."""
+    return _made(np.logspace(float(start), float(end), steps, base=base), dtype, requires_grad, device)
+
+
 # --------------------------------------------------------------------------------------------------- random
 
 
@@ -285,6 +293,13 @@ def randint(
     return _made(array, dtype, requires_grad, device)
 
 
+def randint_like(x: Any, low: Any, high: Any = None, *, dtype: DTypeLike = None, requires_grad: bool = False) -> Tensor:
+    """`randint` in the shape and dtype of x."""
+    low, high = (0, low) if high is None else (low, high)
+    kind = x.dtype if dtype is None else dtype
+    return randint(low, high, tuple(x.shape), dtype=kind, requires_grad=requires_grad)
+
+
 def randperm(n: int, *, generator: Generator | None = None, dtype: DTypeLike = np.int64) -> Tensor:
     """The integers 0 to n - 1 in random order."""
     return _made(_draw(generator).permutation(n), dtype, False)
@@ -347,6 +362,23 @@ def _fill(draw: Callable[..., Array], about: str) -> Callable[..., Tensor]:
     return method
 
 
+def _detach_(self: Tensor) -> Tensor:
+    """Forget the history (or, of a leaf, that a gradient is required), in place."""
+    self._grad, self._node = self.grad, None
+    return self
+
+
+def _new_like(self: Tensor, *data: Any) -> Tensor:
+    """PyTorch's old `new`: `x.new(2, 3)` takes sizes, `x.new([1, 2])` data; in the dtype of this tensor."""
+    sizes = not data or all(type(n) is int for n in data)
+    return empty(*(data or (0,)), dtype=self.dtype) if sizes else tensor(*data, dtype=self.dtype)
+
+
+def _data_ptr(self: Tensor) -> int:
+    """The address of the first element: equal for views that start there."""
+    return int(self.detach().numpy().__array_interface__["data"][0])
+
+
 _METHODS: dict[str, Callable[..., Any]] = {
     **{f"new_{f.__name__}": _new(f) for f in (zeros, ones, empty, full, tensor)},
     "uniform_": _fill(lambda g, n, low=0.0, high=1.0: g.uniform(low, high, n), "uniform numbers on [low, high)"),
@@ -354,6 +386,9 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "bernoulli_": _fill(lambda g, n, p=0.5: g.random(n) < p, "1 with probability p, else 0"),
     "exponential_": _fill(lambda g, n, lambd=1.0: g.exponential(1 / lambd, n), "exponential numbers of this rate"),
     "random_": _fill(lambda g, n, low=2**24, high=None: _integers(g, n, low, high), "integers from low up to high"),
+    "data_ptr": _data_ptr,
+    "detach_": _detach_,
+    "new": _new_like,
     "nelement": Tensor.numel,
     "element_size": lambda self: self.dtype.itemsize,
     "stride": lambda self: tuple(n // self.dtype.itemsize for n in self.detach().numpy().strides),

@@ -146,7 +146,7 @@ class Tensor(TensorCore):
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(len(self)))
+        return iter(shape.unbind(self)) if self._node is not None else (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
         if self._array.size != 1:
@@ -345,8 +345,10 @@ class Tensor(TensorCore):
         return ew.astype(self, dtype=wanted) if copy or wanted != self.dtype else self
 
     def type(self, dtype: Any = None) -> Any:
-        """As another dtype; without one, the dtype's name."""
-        return f"autograd_mini.{self.dtype}" if dtype is None else self.to(dtype)
+        """As another dtype, also by an old name, "torch.LongTensor"; without one, that name."""
+        from .compat import tensor_type
+
+        return tensor_type(self.dtype).name if dtype is None else self.to(tensor_type(dtype).dtype)
 
     @property
     def device(self) -> Any:

@@ -15,7 +15,7 @@ from .elementwise import logsigmoid, maximum, rsqrt, square, where
 from .linalg import matmul
 from .reduce import mean, norm, var_mean
 from .reduce import sum as add_up
-from .shape import permute, reshape, swapaxes
+from .shape import permute, reshape, swapaxes, unsqueeze
 
 
 def _rows(x: Array) -> Array:
@@ -382,6 +382,13 @@ def normalize(input: Array, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) ->
 def pairwise_distance(x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Array:
     """|x1 - x2 + eps|_p along the last axis."""
     return norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+def cdist(x1: Array, x2: Array, p: float = 2.0) -> Array:
+    """The distances |a - b|_p of every row of x1 (..., m, d) from every row of x2 (..., n, d): (..., m, n)."""
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise ShapeError(f"cdist: expected (..., m, d) and (..., n, d), but got {x1.shape} and {x2.shape}")
+    return norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
 
 
 @composition()

@@ -49,11 +49,19 @@ def broadcast_to(x: Array, *, shape: Sequence[int]) -> Array:
     return np.broadcast_to(x, shape)
 
 
-def _cat_backward(g: Array, i: int, xs_shape: tuple[tuple[int, ...], ...], axis: int) -> Array:
-    start = sum(shape[axis] for shape in xs_shape[:i])
+def _cat_backward(g: Array, i: int, xs_shape: tuple[Shape, ...], axis: int) -> Array:
+    global _last_cat
+    shapes, at, starts = last = _last_cat
+    if shapes is not xs_shape or at != axis:  # else it is asked for the next input of the same operation
+        starts = [0, *itertools.accumulate(shape[axis] for shape in xs_shape)]
+        last = xs_shape, axis, starts
+    _last_cat = last
     index = [slice(None)] * g.ndim
-    index[axis] = slice(start, start + xs_shape[i][axis])
+    index[axis] = slice(starts[i], starts[i + 1])
     return g[tuple(index)]
+
+
+_last_cat: tuple[Any, int, list[int]] = (None, 0, [])  # where its inputs start, lest every input adds up all before
 
 
 @primitive(name="cat", public=False, xs=_cat_backward)
@@ -488,8 +496,17 @@ def tensor_split(x: Array, indices_or_sections: Any, dim: int = 0) -> tuple[Arra
 @composition(numpy=np.unstack if hasattr(np, "unstack") else ())
 def unbind(x: Array, dim: int = 0, *, axis: int | None = None) -> tuple[Array, ...]:
     """Views of all rows (for dim 0), without that axis."""
-    dim = dimension(dim if axis is None else axis, x.ndim)
-    return tuple(getitem(x, index=along(dim, i)) for i in range(x.shape[dim]))
+    return tuple(_rows(x, dimension(dim if axis is None else axis, x.ndim)))
+
+
+def _rows(x: Array, dim: int) -> list[Array]:
+    """x[0], x[1], … Where gradients flow, cut from blocks of blocks: each row's gradient is put into zeros as large as
+    its block, so that of T rows backward adds up some 3 log T arrays as large as x, instead of T."""
+    length = x.shape[dim]
+    if length <= 8 or not getattr(x, "requires_grad", False):
+        return [getitem(x, index=along(dim, i)) for i in range(length)]
+    blocks = _pieces(x, dim, [*range(0, length, -(-length // 8)), length])
+    return [row for block in blocks for row in _rows(block, dim)]
 
 
 @composition()
