@@ -182,7 +182,7 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM) -> None:
     comm = world().comm
     if not isinstance(op, ReduceOp):
         raise TypeError(f"all_reduce: op must be a ReduceOp, as ReduceOp.SUM, not {op!r}")
-    kind = tensor._array.dtype.kind
+    kind = host(tensor).dtype.kind
     if kind == "b" or (op is ReduceOp.AVG and kind != "f"):
         raise TypeError(f"all_reduce: there is no {op.name} of {tensor.dtype}: convert the tensor to numbers first")
     with _written(tensor) as array:
@@ -206,9 +206,8 @@ def broadcast_parameters(params: Module | Mapping[str, Tensor] | Iterable[Tensor
         tensors = [*params.parameters(), *params.buffers()]
     else:
         tensors = list(params.values() if isinstance(params, Mapping) else params)
-    if comm is None:
-        return
-    for dtype in sorted({t.dtype for t in tensors}, key=str):
+    dtypes = sorted({host(t).dtype for t in tensors}, key=str)
+    for dtype in dtypes if comm is not None else ():
         group = [t for t in tensors if t.dtype == dtype]
         arrays = [np.ravel(host(t)) for t in group]
         message = np.concatenate(arrays)

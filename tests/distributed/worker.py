@@ -1,0 +1,297 @@
+"""What each process of `test_distributed.py` runs under `mpiexec -n N python -m mpi4py`, and what it writes down."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import autograd_mini as am
+from autograd_mini import distributed, nn, optim
+from autograd_mini.nn import functional
+from autograd_mini.serialization import load, save
+from autograd_mini.training import Checkpoint, Trainer, accuracy
+from autograd_mini.utils.data import (
+    DataLoader,
+    DistributedBatchSampler,
+    DistributedSampler,
+    RandomSampler,
+    TensorDataset,
+)
+
+Found = dict[str, Any]
+
+
+def data(n: int, dtype: str = "float64") -> tuple[am.Tensor, am.Tensor]:
+    draw = np.random.default_rng(n)
+    return am.tensor(draw.normal(size=(n, 6)).astype(dtype)), am.tensor(draw.integers(0, 3, n))
+
+
+def network(seed: int = 0, dtype: str = "float64") -> nn.Sequential:
+    am.manual_seed(seed)
+    return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).to(dtype)
+
+
+def flat(tensors: Any) -> Any:
+    return np.concatenate([np.ravel(np.asarray(t.detach().numpy())) for t in tensors])
+
+
+def gradients(model: nn.Module) -> Any:
+    return flat([p.grad for p in model.parameters()])
+
+
+def share(x: am.Tensor, rank: int, size: int) -> am.Tensor:
+    return x[rank::size]
+
+
+class Counting:
+    """A communicator that counts."""
+
+    def __init__(self, comm: Any) -> None:
+        self.comm, self.calls = comm, []
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls.append(name)
+        return getattr(self.comm, name)
+
+
+def sums(rank: int, size: int, folder: Path) -> Found:
+    """The gradient of batches of many sizes, some shares of which are empty, by both kinds of loss."""
+    found: Found = {}
+    for dtype in ("float64", "float32"):
+        for n in (1, 2, 7, 30):
+            x, y = (share(t, rank, size) for t in data(n, dtype))
+            for reduction in ("mean", "sum"):
+                replica = distributed.DistributedDataParallel(network(rank, dtype), loss_reduction=reduction)
+                functional.cross_entropy(replica(x), y, reduction=reduction).backward()
+                found[f"{dtype} {n} {reduction}"] = gradients(replica)
+    replica = distributed.DistributedDataParallel(network(rank), dim=1)  # examples along the second axis
+    x, y = data(7)
+    replica(share(x, rank, size).reshape(1, -1, 6)).mean().backward()
+    found["dim 1"] = gradients(replica)
+    return found
+
+
+def structure(rank: int, size: int, folder: Path) -> Found:
+    """Names, views of one buffer in the memory order of the parameters, and one message a step."""
+    model = network(rank)
+    with am.no_grad():
+        model[0].weight.data = model[0].weight.data.T.clone().T  # another memory order
+    replica = distributed.DistributedDataParallel(model)
+    x, y = (share(t, rank, size) for t in data(7))
+    comm = None
+    if size > 1:
+        comm = replica._comm = Counting(replica._comm)
+    for _ in range(2):
+        replica.zero_grad()
+        functional.cross_entropy(replica(x), y).backward()
+    grads = [p.grad._array for p in model.parameters()]
+    return {
+        "keys": list(replica.state_dict()),
+        "is the module": replica.module is model,
+        "messages": [] if comm is None else comm.calls,
+        "owners": len({id(_owner(g)) for g in grads}),
+        "same order": [g.strides == p._array.strides for g, p in zip(grads, model.parameters(), strict=True)],
+    }
+
+
+def _owner(array: Any) -> Any:
+    while array.base is not None:
+        array = array.base
+    return array
+
+
+def accumulated(rank: int, size: int, folder: Path) -> Found:
+    """no_sync: the gradient of two batches, of which the second travels with the first; then without no_sync."""
+    x, y = data(12)
+    first, second = [(share(x[part], rank, size), share(y[part], rank, size)) for part in (slice(6), slice(6, 12))]
+    replica = distributed.DistributedDataParallel(network(rank))
+    with replica.no_sync():
+        (functional.cross_entropy(replica(first[0]), first[1]) / 2).backward()
+    found: Found = {"local": gradients(replica)}
+    (functional.cross_entropy(replica(second[0]), second[1]) / 2).backward()
+    found["no_sync"] = gradients(replica)
+    replica.zero_grad()
+    for x_, y_ in (first, second):
+        (functional.cross_entropy(replica(x_), y_) / 2).backward()
+    found["twice"] = gradients(replica)
+    replica.zero_grad(set_to_none=False)
+    losses = [functional.cross_entropy(replica(x_), y_) for x_, y_ in (first, second)]
+    (losses[0] + losses[1]).backward()
+    found["two forwards"] = gradients(replica)
+    return found
+
+
+class Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(6, 3), nn.Linear(6, 3), nn.Linear(6, 3)
+
+    def forward(self, x: am.Tensor, branch: str) -> dict[str, list[am.Tensor]]:
+        return {"out": [getattr(self, branch)(x)]}
+
+
+def unused(rank: int, size: int, folder: Path) -> Found:
+    """Branch c is taken nowhere, a on process 0 alone, b on the others."""
+    am.manual_seed(0)
+    x = share(data(7)[0], rank, size)
+    replica = distributed.DistributedDataParallel(Branches().double(), find_unused_parameters=True)
+    for _ in range(2):
+        replica.zero_grad()
+        replica(x, branch="a" if rank == 0 else "b")["out"][0].sin().mean().backward()
+    module = replica.module
+    found = {name: p.grad is not None for name, p in module.named_parameters()}
+    found["a"] = gradients(module.a)
+    strict = distributed.DistributedDataParallel(Branches().double())
+    strict(x, "a")["out"][0].mean().backward()
+    found["error"] = _error(lambda: strict(x, "a"))
+    return found
+
+
+def _error(call: Callable[[], Any]) -> str:
+    try:
+        call()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "no error"
+
+
+def batch_norm(rank: int, size: int, folder: Path) -> Found:
+    am.manual_seed(rank)
+    model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    replica = distributed.DistributedDataParallel(model)
+    optimizer = optim.SGD(replica.parameters(), lr=0.1)
+    x, y = (share(t, rank, size) for t in data(12, "float32"))
+    found: Found = {}
+    for _ in range(3):
+        optimizer.zero_grad()
+        functional.cross_entropy(replica(x), y).backward()
+        optimizer.step()
+        found.setdefault("mean after a step", model[1].running_mean.numpy().copy())
+    found["state"] = flat(t.double() for t in replica.state_dict().values())
+    if rank == 0:  # alone, without the others: an evaluation, and a backward that does not go through the replica
+        replica.eval()
+        with am.no_grad():
+            replica(x)
+        model(x).sum().backward()
+    return found
+
+
+def training(rank: int, size: int, folder: Path) -> Found:
+    """Ten ragged batches of 7 and one of 1, from a loader; stopped after an epoch, saved by one, loaded by all."""
+    found: Found = {}
+
+    def start(seed: int) -> tuple[Any, Any]:
+        replica = distributed.DistributedDataParallel(network(seed))
+        return replica, optim.RMSprop(replica.parameters(), lr=0.01, momentum=0.9)
+
+    def epoch(replica: Any, optimizer: Any, number: int) -> None:
+        generator = am.Generator().manual_seed(number)
+        order = RandomSampler(range(71), generator=generator)
+        for x, y in DataLoader(dataset, batch_sampler=DistributedBatchSampler(order, 7, drop_last=False)):
+            optimizer.zero_grad()
+            functional.cross_entropy(replica(x), y).backward()
+            optimizer.step()
+
+    dataset = TensorDataset(*data(71))
+    replica, optimizer = start(rank)
+    epoch(replica, optimizer, 0)
+    if rank == 0:
+        save({"model": replica.state_dict(), "optimizer": optimizer.state_dict()}, folder / "checkpoint.npz")
+    distributed.barrier()
+    epoch(replica, optimizer, 1)
+    found["straight"] = flat(replica.parameters())
+    names = "square_avg", "momentum_buffer"
+    found["state"] = flat(state[name] for state in optimizer.state.values() for name in names)
+
+    replica, optimizer = start(rank + 100)
+    saved = load(folder / "checkpoint.npz")
+    replica.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    epoch(replica, optimizer, 1)
+    found["resumed"] = flat(replica.parameters())
+    return found
+
+
+def trainer(rank: int, size: int, folder: Path) -> Found:
+    """fit, evaluate and checkpoints, on 23 samples in batches of 7."""
+    model = network(0)
+    replica = distributed.DistributedDataParallel(model)
+    trainer = Trainer(replica, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.5), {"accuracy": accuracy})
+    am.manual_seed(5)
+    history = trainer.fit(
+        data(23), 3, 7, validation=data(8), callbacks=[Checkpoint(folder / f"of {rank}.npz")], verbose=2
+    )
+    return {"history": list(history.values()), "parameters": flat(model.parameters())}
+
+
+def mnist_step(rank: int, size: int, folder: Path) -> Found:
+    """407,050 gradients: large messages take another way through MPI than small ones."""
+    am.manual_seed(rank)
+    model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
+    replica = distributed.DistributedDataParallel(model)
+    optimizer = optim.RMSprop(replica.parameters())
+    draw = np.random.default_rng(rank)
+    found: Found = {}
+    for _ in range(3):
+        optimizer.zero_grad()
+        x, y = am.tensor(draw.random((9, 784), np.float32)), am.tensor(draw.integers(0, 10, 9))
+        functional.cross_entropy(replica(x), y).backward()
+        found.setdefault("gradients", gradients(model))
+        optimizer.step()
+    return {**found, "parameters": flat(model.parameters())}
+
+
+def collectives(rank: int, size: int, folder: Path) -> Found:
+    found: Found = {"rank": distributed.rank(), "size": distributed.world_size()}
+    for op in distributed.ReduceOp:
+        tensor = am.tensor([[rank + 1.0, 2.0], [3.0, -rank]]).T  # not in C order
+        distributed.all_reduce(tensor, op)
+        found[op.name] = tensor.numpy().copy()
+    whole = am.zeros(4, 4)
+    part = whole[:, ::2]
+    part += rank + 1
+    distributed.all_reduce(part)
+    found["strided"] = whole.numpy()
+    single = am.tensor(rank, dtype=am.int64)
+    distributed.broadcast(single, src=size - 1)
+    found["single"] = single.numpy()
+    tensors = [am.full((2,), float(rank)), am.full((), rank), am.full((2, 2), float(rank)).double()]
+    distributed.broadcast_parameters(tensors, src=size - 1)
+    found["tensors"] = flat(t.double() for t in tensors)
+    wide = 6 if rank == 0 else 7
+    found["other model"] = _error(lambda: distributed.DistributedDataParallel(nn.Linear(wide, 2)))
+    leaf = am.zeros(2, requires_grad=True)
+    found["leaf"] = _error(lambda: distributed.all_reduce(leaf))
+    replica = distributed.DistributedDataParallel(nn.Linear(2, 2), loss_reduction="sum")
+    replica(am.ones(1, 2)).sum().backward()
+    found["summed twice"] = _error(lambda: replica(am.ones(1, 2)).sum().backward())
+    replica.zero_grad()
+    replica(am.ones(1, 2)).sum().backward()
+    found["sampler"] = list(DistributedSampler(range(7), shuffle=False))
+    try:
+        from threadpoolctl import threadpool_info
+
+        pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        found["threads"] = max(pools, default=0)
+    except ImportError:
+        found["threads"] = 0
+    return found
+
+
+PARTS = (sums, structure, accumulated, unused, batch_norm, training, trainer, mnist_step, collectives)
+
+
+def main(folder: Path) -> None:
+    distributed.init()
+    rank, size = distributed.get_rank(), distributed.get_world_size()
+    for part in PARTS:
+        found = part(rank, size, folder)
+        np.savez(folder / f"{part.__name__}-{rank}.npz", **{name: np.asarray(value) for name, value in found.items()})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
