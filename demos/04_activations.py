@@ -125,7 +125,8 @@ def softmax(out: Path) -> dict[str, Any]:
     print("\n3. Softmax\n")
     scores = am.tensor([0.3, 2.9, 4.0])
     p = am.softmax(scores, 0)
-    print(f"   scores {_short(scores)} -> {_short(p)}, in all {p.sum().item():.4f}; the answer is item {p.argmax().item()}")
+    print(f"   scores {_short(scores)} -> {_short(p)}, in all {p.sum().item():.4f}")
+    print(f"   the answer of a classifier is the likeliest, item {p.argmax().item()}")
     far = am.tensor([1010.0, 1000.0, 990.0])
     with np.errstate(over="ignore", invalid="ignore"):
         broken = naive_softmax(far)
