@@ -137,7 +137,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     apart, shapes = without_sigmoids(), two_layers()
 
     points, arms = spiral(100)
-    epochs = 150 if args.fast else 300
+    epochs = 120 if args.fast else 300
     models = {
         "one layer, 2-3": nn.Linear(2, 3),
         "two layers, 2-10-3": nn.Sequential(nn.Linear(2, 10), nn.Sigmoid(), nn.Linear(10, 3)),

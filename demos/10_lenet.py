@@ -40,7 +40,7 @@ def read_data(args: argparse.Namespace) -> MNISTData:
     """MNIST, or with --fast a few digits that the package draws."""
     if not args.fast:
         return load_mnist(args.data)
-    return MNISTData(*digits(2000), *digits(500, train=False), "drawn digits")
+    return MNISTData(*digits(1200), *digits(400, train=False), "drawn digits")
 
 
 def pixels(images: Any) -> am.Tensor:
@@ -118,7 +118,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--data", metavar="PATH", help="folder with MNIST; default: where it is found, or a download")
     parser.add_argument("--epochs", type=int, help="times through the training images (default: 8; 3 with --fast)")
     parser.add_argument("--out", type=Path, default=Path("out/10_lenet"), help="folder for pictures")
-    parser.add_argument("--fast", action="store_true", help="2,000 drawn digits instead of MNIST, in seconds")
+    parser.add_argument("--fast", action="store_true", help="1,200 drawn digits instead of MNIST, in seconds")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     epochs = args.epochs or (3 if args.fast else 8)
@@ -132,7 +132,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     glide = Glide(optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs))
     trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer, {"accuracy": accuracy})
     start = time.perf_counter()
-    history = trainer.fit(train, epochs, 32 if args.fast else 64, validation=test, callbacks=[glide], verbose=2)
+    history = trainer.fit(train, epochs, 20 if args.fast else 64, validation=test, callbacks=[glide], verbose=2)
     seconds = time.perf_counter() - start
 
     scores = trainer.predict(test[0], 500)

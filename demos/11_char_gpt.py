@@ -95,7 +95,7 @@ class Block(nn.Module):
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.think = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.think = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width))
 
     def split(self, x: am.Tensor) -> tuple[am.Tensor, ...]:
         """Queries, keys and values, each (N, heads, T, width / heads)."""
@@ -148,6 +148,8 @@ def write(model: GPT, letters: str, count: int, length: int, rng: np.random.Gene
             chances = model(am.from_numpy(rows))[:, -1].softmax(-1).numpy()
             drawn = (chances.cumsum(1) < rng.random((count, 1)) * chances.sum(1, keepdims=True)).sum(1)
             rows = np.concatenate([rows, drawn[:, None]], 1)
+            if (rows[:, 1:] == rows[0, 0]).any(1).all():
+                break
     return ["".join(letters[i] for i in row[1:]).split(END)[0] for row in rows]
 
 
@@ -173,7 +175,7 @@ def plot_losses(losses: list[float], tested: dict[int, float], lines: dict[str, 
     axes.plot(np.array(list(tested)) + 1, list(tested.values()), "o", color=ORANGE, markersize=5, label="new sentences")
     for (name, value), style in zip(lines.items(), (":", "-.", "--"), strict=True):
         axes.axhline(value, color=GRAY, linestyle=style, label=f"{name}: {value:.3f}")
-    axes.set(xlabel="training steps and 1", ylabel="nats per letter", xscale="log", ylim=(0, None))
+    axes.set(xlabel="batches seen", ylabel="nats per letter", xscale="log", ylim=(0, None))
     axes.set_title("What is left to guess: the GPT comes down to the grammar's own uncertainty")
     axes.legend(loc="upper right")
     axes.grid(alpha=0.3)
@@ -265,7 +267,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     losses, tested = train(model, rows, test, steps, 16 if args.fast else 32, tell)
     seconds = time.perf_counter() - start
 
-    written = write(model, letters, 100 if args.fast else 500, length, writer)
+    written = write(model, letters, 60 if args.fast else 500, length, writer)
     right = [s for s in written if rule.fullmatch(s)]
     fresh = [s for s in right if s not in set(known)]
     words = {w for s in sentences for w in s.rstrip(".").split()}
