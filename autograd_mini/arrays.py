@@ -18,8 +18,10 @@ def as_array(value: Any, op: str) -> Any:
     if isinstance(value, float):
         return float(value)  # np.float64 is a Python float, too, and as weak
     if isinstance(value, (int, np.ndarray, np.generic)) or hasattr(value, "__array_function__"):
-        if getattr(value, "dtype", FLOAT32).kind in "fiub":
+        dtype = getattr(value, "dtype", FLOAT32)
+        if dtype.kind in "fiub" and dtype.isnative:
             return value
+        dtype_of(dtype)  # raises for foreign bytes
         raise TypeError(f"{op}: {value.dtype} arrays are not supported, only floats, integers and booleans")
     if isinstance(value, (list, tuple)):
         return array_from(value)

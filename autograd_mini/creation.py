@@ -52,7 +52,10 @@ def from_numpy(array: Array) -> Tensor:
 def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
     """zeros(2, 3) and zeros((2, 3)) mean the same."""
     items = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-    shape = tuple(operator.index(n) for n in items)
+    try:
+        shape = tuple(operator.index(n) for n in items)
+    except TypeError:
+        raise TypeError(f"sizes must be integers, but got {items!r}") from None
     if any(n < 0 for n in shape):
         raise RuntimeError(f"Trying to create tensor with negative dimension: {shape}")
     return shape
@@ -133,6 +136,7 @@ def eye(
     n: int, m: int | None = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
+    _shape((n, n if m is None else m))  # raises for what is no shape
     return _made(np.eye(n, m), dtype, requires_grad, device)
 
 
@@ -302,11 +306,15 @@ def randint_like(x: Any, low: Any, high: Any = None, *, dtype: DTypeLike = None,
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DTypeLike = np.int64) -> Tensor:
     """The integers 0 to n - 1 in random order."""
+    if n < 0:
+        raise RuntimeError(f"randperm: n must be non-negative, but got {n}")
     return _made(_draw(generator).permutation(n), dtype, False)
 
 
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
     """Normal numbers with this mean and standard deviation: numbers with a size, or tensors elementwise."""
+    if not np.all((std._array if isinstance(std, Tensor) else np.asarray(std)) >= 0):
+        raise RuntimeError(f"normal expects all std >= 0.0, but found {std}")
     if size is None:
         size = np.broadcast_shapes(np.shape(mean), np.shape(std))
     drawn: Tensor = (randn(tuple(size), generator=generator) * std + mean).detach()
@@ -315,6 +323,8 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
 
 def bernoulli(p: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with probability p, else 0, elementwise, in the dtype of p."""
+    if not np.all((p._array >= 0) & (p._array <= 1)):
+        raise RuntimeError("bernoulli: expected all p to be in [0, 1], but some are not")
     return wrap((_draw(generator).random(p.shape) < p.detach().numpy()).astype(p.dtype))
 
 

@@ -46,13 +46,18 @@ class Distribution:
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws, without gradients: sample_shape + batch_shape."""
         with no_grad():
-            return self._draw((*sample_shape, *self.batch_shape))
+            return self._draw(self._shape(sample_shape))
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws whose gradients reach the parameters; NotImplementedError for discrete ones."""
         if not self.has_rsample:
             raise NotImplementedError(f"{type(self).__name__} draws whole numbers: use sample() and log_prob()")
-        return self._draw((*sample_shape, *self.batch_shape))
+        return self._draw(self._shape(sample_shape))
+
+    def _shape(self, sample_shape: Sequence[int]) -> Shape:
+        if isinstance(sample_shape, int):
+            raise TypeError(f"sample_shape must be a tuple of sizes, such as ({sample_shape},)")
+        return (*sample_shape, *self.batch_shape)
 
     def log_prob(self, value: Any) -> Tensor:
         """log of the density, or of the probability, at each value."""
@@ -97,7 +102,10 @@ class Normal(Distribution):
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
         loc, scale = _float(loc), _float(scale)
-        shape = np.broadcast_shapes(loc.shape, scale.shape)
+        try:
+            shape = np.broadcast_shapes(loc.shape, scale.shape)
+        except ValueError as error:
+            raise ValueError(f"Normal: loc {loc.shape} and scale {scale.shape} do not fit together") from error
         self.loc: Tensor = loc.expand(shape)
         self.scale: Tensor = scale.expand(shape)
         super().__init__(shape, validate_args)

@@ -34,6 +34,8 @@ def dtype_of(dtype: Any) -> np.dtype[Any]:
     if dtype is None or dtype is float:
         return _default
     found: np.dtype[Any] = np.dtype(dtype)
+    if not found.isnative and found.kind in _KINDS:
+        raise TypeError(f"dtype {found}: its bytes are in foreign order; convert the array by .astype({found.name!r})")
     if found.kind not in _KINDS or not found.isnative or found.itemsize > 8:
         raise TypeError(f"dtype {found} is not supported: use floats up to 64 bits, integers or booleans")
     return found

@@ -49,7 +49,7 @@ class Primitive:
         position = {name: i for i, name in enumerate((*self.inputs, "out", "", *self.options, *self.shapes))}
         for unknown in [*(set(self.asked) - position.keys()), *(rules.keys() - set(self.inputs))]:
             known = ", ".join(filter(None, position))
-            raise TypeError(f"{name}: its rules ask for {unknown!r}, and there are only g, {known}")
+            raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {known} nor an input")
         self.complete = MISSING not in self.options.values()  # no option must be given
         self.keeps_values = not {"out", *self.inputs}.isdisjoint(self.asked)
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
@@ -362,8 +362,13 @@ _PROSE = {  # what NumPy says: what that means here
     "all the input array": "tensors to be joined must have equal lengths on all axes but the one they are joined along",
     "core dimension": "the axes that are multiplied with each other differ in length; transpose or reshape one of them",
     "enough dimensions": "expected a vector or a matrix, not a single number; use * or reshape it",
-    "supported for the input types": "it is defined for integers and booleans alone; a mask of x is, say, x > 0",
+    "core dimension": "the axes that are multiplied with each other differ in length; transpose or reshape one of them",
+    "enough dimensions": "expected a vector or a matrix, not a single number; use * or reshape it",
+    "supported for the input types": "only integers and booleans have bits; a mask of x is, say, x > 0",
 }
+
+
+_KINDS = {np.linalg.LinAlgError: LinAlgError, IndexError: IndexError, ValueError: ShapeError, TypeError: DtypeError}
 
 
 _KINDS = {np.linalg.LinAlgError: LinAlgError, IndexError: IndexError, ValueError: ShapeError, TypeError: DtypeError}

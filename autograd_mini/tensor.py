@@ -19,7 +19,7 @@ from .modes import current_mode
 from .primitive import NUMPY, OPERATIONS, ShapeError
 from .rules import elementwise as ew
 from .rules import index, linalg, reduce, shape
-from .writes import check_writable, outlive, owner, tick, writes
+from .writes import check_writable, describe, outlive, owner, tick, writes
 
 
 class Tensor(TensorCore):
@@ -97,6 +97,8 @@ class Tensor(TensorCore):
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or one length of it."""
+        if dim is not None and not -self.ndim <= dim < self.ndim:
+            raise IndexError(f"size: Dimension out of range: {dim}, and the shape is {self.shape}")
         return self.shape if dim is None else self.shape[dim]
 
     def dim(self) -> int:
@@ -207,7 +209,8 @@ class Tensor(TensorCore):
             return function(*without_tensors(args), **without_tensors(kwargs))
         except RuntimeError as error:
             raise TypeError(
-                f"np.{function.__name__} is not recorded here, and one of its arguments requires grad:"
+                f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__} is not recorded here, and one of"
+                " its arguments requires grad:"
                 " use an operation of autograd_mini, or detach()"
             ) from error
 
@@ -264,8 +267,9 @@ class Tensor(TensorCore):
             node = index.setitem(before, value, index=where)._node
         try:
             array[where] = value._array
-        except ValueError as error:
-            raise ShapeError(f"x[...] = value: {error}") from error
+        except (ValueError, IndexError) as error:
+            kind = ShapeError if isinstance(error, ValueError) else IndexError
+            raise kind(f"x[...] = value, x: {describe(array)}: {error}") from error
         writes.note(array, recorded)
         if recorded:
             self._explain(node)
@@ -320,6 +324,8 @@ class Tensor(TensorCore):
 
     def fill_(self, value: Any) -> Tensor:
         """Every element set to one number."""
+        if getattr(value, "ndim", 0):
+            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got one with {value.ndim} dimensions")
         return self.copy_(value)
 
     def zero_(self) -> Tensor:

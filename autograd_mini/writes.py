@@ -59,6 +59,12 @@ def describe(value: Any) -> str:
     return f"{value.dtype} {tuple(value.shape)}" if getattr(value, "ndim", 0) else repr(value)
 
 
+def recorded_at(node: Node | None) -> str:
+    """To end a message: which operation made a tensor, and the line that ran it, known under anomaly detection."""
+    where = node.extra.where if node is not None and node.extra is not None else ""
+    return f"\n  {node!r} was recorded by {where}" if where else ""
+
+
 def check_writable(tensor: TensorCore, recorded: bool, grad_enabled: bool) -> None:
     """Raise where writing into this tensor would spoil a gradient: PyTorch's rules and reasons."""
     node = tensor._node
@@ -91,6 +97,7 @@ def check_inputs(name: str, parents: tuple[Node | None, ...], arrays: tuple[Any,
             raise RuntimeError(
                 f"{name}: an input shares its memory with a tensor that was changed in place since {parent!r} made"
                 " it, so its history is no longer true. Take the view again after the change."
+                f"{recorded_at(parent)}"
             )
 
 
@@ -104,6 +111,7 @@ def check_kept(node: Node) -> None:
                     "one of the variables needed for gradient computation has been modified by an inplace operation:"
                     f" {slot!r} ({describe(array)}) of {node!r} was written after the forward pass read it."
                     " Compute a new tensor instead (x = x + 1, not x += 1), or clone() before the change."
+                    f"{recorded_at(node)}"
                 )
 
 

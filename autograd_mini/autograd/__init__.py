@@ -109,7 +109,10 @@ def _copy(gradient: Array) -> Array:
 
 
 def _list(tensors: Tensors) -> list[Tensor]:
-    return [tensors] if isinstance(tensors, TensorCore) else list(tensors)
+    found = [tensors] if isinstance(tensors, TensorCore) else list(tensors)
+    if odd := [t for t in found if not isinstance(t, TensorCore)]:
+        raise TypeError(f"expected a Tensor, or a sequence of Tensors, but got {odd[0]!r:.40} among them")
+    return found
 
 
 def _node_of(tensor: Tensor) -> Node:

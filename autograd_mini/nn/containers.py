@@ -23,7 +23,8 @@ class _Sequence(Module):
     def _fit(self, item: Any) -> Any:
         """The item as it is held; TypeError if it cannot be."""
         if not isinstance(item, Module):
-            raise TypeError(f"{type(item).__name__} is not a Module subclass")
+            hint = f": make one, {item.__name__}(…)" if isinstance(item, type) else ": give modules one by one"
+            raise TypeError(f"{type(item).__name__} is not a Module subclass{hint}")
         return item
 
     def _key(self, index: Any) -> str:

@@ -173,14 +173,14 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """
     classes = np.asarray(tensor._array)
     if classes.dtype.kind not in "iu":
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, not {tensor.dtype}.")
     if classes.size == 0 and num_classes <= 0:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
     if classes.size and classes.min() < 0:
-        raise RuntimeError("Class values must be non-negative.")
+        raise RuntimeError(f"Class values must be non-negative, but one is {classes.min()}.")
     count = int(classes.max()) + 1 if num_classes == -1 else num_classes
     if classes.size and classes.max() >= count:
-        raise RuntimeError("Class values must be smaller than num_classes.")
+        raise RuntimeError(f"Class values must be smaller than num_classes={count}, but one is {classes.max()}.")
     return wrap((classes[..., None] == np.arange(count)).astype(np.int64))
 
 
@@ -189,7 +189,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 def check_reduction(reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{reduction} is not a valid value for reduction")
+        raise ValueError(f"{reduction} is not a valid value for reduction: use 'mean', 'sum' or 'none'")
 
 
 def _reduce(losses: Tensor, reduction: str, total_weight: float | None = None) -> Tensor:
@@ -273,6 +273,8 @@ _IGNORED = -1  # how a target to be ignored is marked below
 
 def _classes_last(input: Tensor) -> Tensor:
     """(N, C, d1, …) as (N, d1, …, C)."""
+    if not input.ndim:
+        raise ShapeError("expected scores of shape (C) or (N, C, …) for C classes, but got a single number")
     if input.ndim <= 2:
         return input
     return input.permute(0, *range(2, input.ndim), 1)  # type: ignore[no-any-return]

@@ -19,6 +19,8 @@ from ..writes import writes
 
 
 def _fill(tensor: Tensor, values: Array) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"nn.init functions write into a Tensor, but got {type(tensor).__name__}")
     tensor._array = array = np.asanyarray(tensor._array)
     array[...] = values
     writes.note(array)
@@ -27,12 +29,16 @@ def _fill(tensor: Tensor, values: Array) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on [a, b)."""
+    if not a <= b:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}")
     drawn = creation.rand(tensor.shape, dtype=tensor.dtype, generator=generator)._array
     return _fill(tensor, drawn * (b - a) + a)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with this mean and standard deviation."""
+    if not std >= 0:
+        raise RuntimeError(f"normal_ expects std >= 0.0, but found std {std}")
     drawn = creation.randn(tensor.shape, dtype=tensor.dtype, generator=generator)._array
     return _fill(tensor, drawn * std + mean)
 
@@ -97,6 +103,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     """A normal matrix of which a fraction `sparsity` of each column is 0 (Martens, ICML 2010, section 5)."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparsity is the fraction of zeros, between 0 and 1, but got {sparsity}")
     normal_(tensor, 0, std, generator)
     source = (generator or creation.default_generator).numpy
     values = tensor.detach().numpy()

@@ -46,6 +46,8 @@ def clip_grad_norm_(
     >>> clip_grad_norm_(w, 1.0), w.grad
     (tensor(5.), tensor([0.6000, 0.8000]))
     """
+    if not max_norm >= 0:
+        raise ValueError(f"max_norm must be at least 0, but got {max_norm}: a negative one would turn gradients around")
     grads, norm_type = _gradients(parameters), float(norm_type)
     total = _norm(np.array([_norm(grad, norm_type) for grad in grads]), norm_type)
     if error_if_nonfinite and not math.isfinite(total):
@@ -63,6 +65,8 @@ def clip_grad_norm_(
 
 def clip_grad_value_(parameters: Tensors, clip_value: float) -> None:
     """Limit every element of the gradients, in place, to ±clip_value."""
+    if not clip_value >= 0:
+        raise ValueError(f"clip_value must be at least 0, but got {clip_value}")
     for grad in _gradients(parameters):
         np.clip(grad, -float(clip_value), float(clip_value), out=grad)
         writes.note(grad)

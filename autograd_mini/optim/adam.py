@@ -48,6 +48,8 @@ class Adam(Optimizer):
 
     def _check(self, options: Group) -> None:
         check(options, lr="learning rate", eps="epsilon value")
+        if not isinstance(options["betas"], (tuple, list)) or len(options["betas"]) != 2:
+            raise ValueError(f"Invalid betas: expected two numbers, but got {options['betas']!r}")
         for i, beta in enumerate(options["betas"]):
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {beta}")

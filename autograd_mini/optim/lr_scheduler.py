@@ -151,6 +151,8 @@ class LambdaLR(LRScheduler):
         if isinstance(lr_lambda, (list, tuple)) and len(lr_lambda) != groups:
             raise ValueError(f"Expected {groups} lr_lambdas, but got {len(lr_lambda)}")
         self.lr_lambdas = _per_group("lr_lambda", optimizer, lr_lambda)
+        if odd := [f for f in self.lr_lambdas if not callable(f)]:
+            raise TypeError(f"lr_lambda must be a function of the epoch, or a list of them, but got {odd[0]!r}")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -173,6 +175,8 @@ class StepLR(LRScheduler):
     """η = η₀ γ^⌊t / step_size⌋, γ: gamma."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+        if step_size < 1:
+            raise ValueError(f"step_size must be at least 1 epoch, but got {step_size}")
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -189,6 +193,8 @@ class MultiStepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
+        if isinstance(milestones, int):
+            raise TypeError(f"milestones must be a list of epochs, such as [{milestones}]")
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
@@ -272,6 +278,8 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
+        if T_max < 1:
+            raise ValueError(f"T_max must be at least 1 epoch, but got {T_max}")
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 

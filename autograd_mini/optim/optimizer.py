@@ -33,6 +33,10 @@ required: Any = _Required()  # a default that each group must give itself
 BLOCK = 65536  # elements per block: with its buffers it stays in a cache of 1 MB per core
 SMALL = 2048  # elements: below it the time goes to Python, not to memory
 TIDY_EVERY = 32  # steps
+_UNORDERED = (
+    "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will change"
+    " between runs. Please use a list instead."
+)
 _FLAGS = {
     "foreach": "all parameters are stepped by the same code here",
     "fused": "all parameters are stepped by the same code here",
@@ -57,6 +61,8 @@ class Optimizer:
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor"
             )
+        if isinstance(params, (set, frozenset)):
+            raise TypeError(_UNORDERED)
         self._check(defaults)
         self.defaults, self.param_groups, self.state = defaults, [], defaultdict(dict)
         self._steps = 0
@@ -73,12 +79,11 @@ class Optimizer:
         """Optimize these parameters, too: {"params": …, and options other than the defaults}."""
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        if "params" not in param_group:
+            raise ValueError(f"a parameter group needs 'params', but has {', '.join(map(repr, param_group))}")
         params = param_group["params"]
         if isinstance(params, (set, frozenset)):
-            raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets"
-                " will change between runs. Please use a list instead."
-            )
+            raise TypeError(_UNORDERED)
         params = [params] if isinstance(params, Tensor) else list(params)
         names = [item[0] for item in params if isinstance(item, tuple)]
         params = [item[1] if isinstance(item, tuple) else item for item in params]
@@ -209,9 +214,14 @@ class Optimizer:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a saved state: options and states are copied. Raises ValueError if the groups do not fit."""
+        if not {"state", "param_groups"} <= state_dict.keys():
+            raise ValueError(f"expected the state_dict() of an optimizer, but got a dict of {list(state_dict)!r:.80}")
         saved = [dict(group) for group in state_dict["param_groups"]]
         if len(saved) != len(self.param_groups):
-            raise ValueError("loaded state dict has a different number of parameter groups")
+            raise ValueError(
+                f"loaded state dict has a different number of parameter groups: {len(saved)}, not"
+                f" {len(self.param_groups)}"
+            )
         if any(len(new["params"]) != len(old["params"]) for new, old in zip(saved, self.param_groups, strict=True)):
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
@@ -244,14 +254,18 @@ class Optimizer:
 
 
 def check(options: Group, **names: str) -> None:
-    """Raise ValueError for the first of these options that is negative or NaN; names: what to call them."""
+    """Raise ValueError for the first of these options that is negative, infinite or NaN; names: what to call them."""
     for name, what in names.items():
         value = options[name]
         if value is required:
             continue
         if isinstance(value, Tensor) and value.numel() != 1:
             raise ValueError(f"Tensor {name} must be 1-element")
-        if not value >= 0.0:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"Invalid {what}: {value!r} is not a number") from None
+        if not 0.0 <= number < math.inf:
             raise ValueError(f"Invalid {what}: {value}")
 
 

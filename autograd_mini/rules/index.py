@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Array
-from ..primitive import NUMPY, call, composition, primitive
+from ..primitive import NUMPY, ShapeError, call, called, composition, primitive
 
 Index = Any
 _ALL = slice(None)
@@ -23,7 +23,9 @@ def dimension(dim: int, ndim: int) -> int:
     """`dim` as a number from 0 on; IndexError where there is no such axis (a 0-d tensor has one, as in PyTorch)."""
     limit = ndim or 1
     if not -limit <= dim < limit:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})")
+        raise IndexError(
+            f"{called()}Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})"
+        )
     return dim % limit
 
 
@@ -204,7 +206,8 @@ def _proved(index: Array, size: int, name: str) -> Array:
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected an index of integers, but got {index.dtype}")
     if index.size and not 0 <= index.min() <= index.max() < size:
-        raise IndexError(f"{name}: index out of range: 0 to {size - 1} exist, and got {index.min()} to {index.max()}")
+        wrong = index[(index < 0) | (index >= size)].flat[0]
+        raise IndexError(f"{name}: index {wrong} is out of range: there are {size}, numbered from 0")
     return index
 
 
@@ -252,7 +255,10 @@ def take(x: Array, index: Array, axis: int | None = None) -> Array:
 def masked_select(x: Array, mask: Array) -> Array:
     """The elements where the mask is true, as a vector; x and mask are broadcast."""
     mask = np.asarray(mask)
-    shape = np.broadcast_shapes(x.shape, mask.shape)
+    try:
+        shape = np.broadcast_shapes(x.shape, mask.shape)
+    except ValueError as error:
+        raise ShapeError(f"masked_select: the mask {mask.shape} does not fit the tensor {x.shape}") from error
     return getitem(np.broadcast_to(x, shape), index=np.broadcast_to(mask, shape))
 
 

@@ -24,6 +24,11 @@ def _t(x: Array) -> Array:
     return np.swapaxes(x, -1, -2)
 
 
+def _check_square(x: Array) -> None:
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise np.linalg.LinAlgError("expected a square matrix, or a batch of them")
+
+
 # ------------------------------------------------------------------------------------------------- products
 
 
@@ -347,6 +352,8 @@ def cross(x: Array, other: Array, dim: int = -1) -> Array:
 
 def multi_dot(tensors: Sequence[Array]) -> Array:
     """The product of matrices in the cheapest order; the first and the last may be vectors."""
+    if len(tensors) < 2:
+        raise RuntimeError(f"multi_dot: expected at least 2 tensors, but got {len(tensors)}")
     letters = string.ascii_letters
     terms = [letters[i : i + 2] for i in range(len(tensors))]
     if tensors[0].ndim == 1:
@@ -360,6 +367,8 @@ def multi_dot(tensors: Sequence[Array]) -> Array:
 @composition(numpy=np.linalg.matrix_power)
 def matrix_power(x: Array, n: int) -> Array:
     """x @ x @ … n times, by repeated squaring; a negative n takes the inverse."""
+    if not isinstance(n, (int, np.integer)):
+        raise TypeError(f"matrix_power: n must be an integer, but got {n!r}")
     if n == 0:
         return broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), shape=x.shape)
     if n < 0:
@@ -482,6 +491,7 @@ def _cholesky_backward(g: Array, out: Array) -> Array:
 @primitive(name="cholesky", public=False, x=_cholesky_backward)
 def cholesky_lower(x: Array) -> Array:
     """The lower triangular L with L L^T = (x + x^T) / 2."""
+    _check_square(x)
     return np.linalg.cholesky((x + _t(x)) / 2)
 
 
@@ -538,6 +548,7 @@ def _eigh_backward(g: Array, out: Array) -> Array:
 @primitive(name="eigh", public=False, x=_eigh_backward)
 def eigh_packed(x: Array) -> Array:
     """Eigenvalues (first row, ascending) and eigenvectors (columns below) of (x + x^T) / 2."""
+    _check_square(x)
     w, v = np.linalg.eigh((x + _t(x)) / 2)
     return np.concatenate([w[..., None, :], v], axis=-2)
 
@@ -597,6 +608,8 @@ def svd(A: Array, full_matrices: bool = True) -> SVD:
 
     Gradients through U and Vh exist where the singular values differ, and must not depend on the vectors' signs.
     """
+    if A.ndim < 2:
+        raise ShapeError(f"svd: expected a matrix, or a batch of matrices, but got the shape {tuple(A.shape)}")
     m, n = A.shape[-2:]
     if full_matrices and m != n:
         raise NotImplementedError(f"svd of matrices ({m}, {n}) with full_matrices=True: use full_matrices=False")

@@ -253,6 +253,12 @@ def batch_norm(
     Raises ValueError where a channel has a single value to train with.
     """
     channel = (-1, *[1] * (input.ndim - 2))
+    sizes = [tuple(p.shape) for p in (running_mean, running_var, weight, bias) if p is not None]
+    if sizes and any(size != input.shape[1:2] for size in sizes):
+        raise ShapeError(
+            f"batch_norm: an input of size {list(input.shape)} has {input.shape[1]} channels, but the parameters and"
+            f" running statistics have the shapes {sizes}"
+        )
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
@@ -306,7 +312,7 @@ def instance_norm(
 def _reduced(losses: Array, weight: Array, reduction: str) -> Array:
     """The mean or the sum of the (weighted) losses, or these themselves."""
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{reduction} is not a valid value for reduction")
+        raise ValueError(f"{reduction} is not a valid value for reduction: use 'mean', 'sum' or 'none'")
     losses = losses if weight is None else losses * weight
     return losses if reduction == "none" else mean(losses) if reduction == "mean" else add_up(losses)
 

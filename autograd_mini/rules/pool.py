@@ -231,6 +231,8 @@ def _sizes(output_size: Any, input: Array, axes: int) -> list[int]:
             f"adaptive pooling over {axes} axes takes as many sizes, and {axes + 1} or {axes + 2} dimensions,"
             f" but got output_size={output_size!r} and an input of size {list(input.shape)}"
         )
+    if any(n is not None and n < 1 for n in given):
+        raise RuntimeError(f"adaptive pooling: output sizes must be at least 1, but got output_size={output_size!r}")
     return [n if wanted is None else int(wanted) for wanted, n in zip(given, input.shape[-axes:], strict=True)]
 
 

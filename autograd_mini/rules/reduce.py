@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine import Array, TensorCore, wrap
 from ..modes import F
-from ..primitive import call, composition, primitive
+from ..primitive import ShapeError, call, composition, primitive
 from . import elementwise as ew
 from .elementwise import astype, isnan, maximum, minimum, where
 from .index import take_along_dim
@@ -666,4 +666,7 @@ def equal(x: Array, other: Array) -> bool:
 @composition(numpy=np.allclose)
 def allclose(x: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether |x - other| <= atol + rtol |other| everywhere: True or False."""
-    return bool(np.allclose(_array(x), _array(other), rtol, atol, equal_nan))
+    try:
+        return bool(np.allclose(_array(x), _array(other), rtol, atol, equal_nan))
+    except ValueError as error:
+        raise ShapeError(f"allclose: {x.shape} and {other.shape} could not be broadcast together") from error

@@ -377,6 +377,8 @@ def repeat_interleave(x: Array, repeats: Any, dim: int | None = None) -> Array:
     if dim is None:
         x, dim = ravel(x), 0
     repeats = np.asarray(repeats)
+    if repeats.size and repeats.min() < 0:
+        raise RuntimeError(f"repeat_interleave: repeats can not be negative, but got {repeats.min()}")
     return index_select(x, dim, np.repeat(np.arange(x.shape[dim]), repeats))
 
 
@@ -386,6 +388,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Array, ...]:
         raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", not {indexing!r}')
     vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     vectors = [_at_least(1, (v,)) for v in vectors]
+    if odd := [tuple(v.shape) for v in vectors if v.ndim > 1]:
+        raise ShapeError(f"meshgrid: expected vectors, one for each axis, but got a tensor of shape {odd[0]}")
     order = list(range(len(vectors)))
     if indexing == "xy":
         order[:2] = order[:2][::-1]

@@ -166,7 +166,7 @@ def _own_array(x: Tensor) -> Iterator[Array]:
 def _differentiated(xs: Sequence[Any]) -> list[int]:
     wanted = [i for i, x in enumerate(xs) if isinstance(x, Tensor) and x.requires_grad]
     if not wanted:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them do")
+        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of them does")
     for i in wanted:
         if xs[i].dtype != np.float64:
             raise ValueError(f"input {i} is {xs[i].dtype}: differences of 1e-6 need float64, as with x.double()")

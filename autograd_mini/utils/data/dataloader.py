@@ -58,6 +58,8 @@ class DataLoader(Generic[T]):
         persistent_workers: bool = False,
     ) -> None:
         streams = isinstance(dataset, IterableDataset)
+        if not streams and not hasattr(dataset, "__getitem__"):
+            raise TypeError(f"DataLoader: expected a data set, which has __getitem__, not {type(dataset).__name__}")
         unspecified = "DataLoader with IterableDataset: expected unspecified {0} option, but got {0}={1}"
         batched_otherwise = batch_size != 1 or shuffle or sampler is not None or drop_last
         for wrong, reason in (
@@ -170,6 +172,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """
     if isinstance(batch, Rows):
         return list(batch.tensors)
+    if not len(batch):
+        raise ValueError("default_collate: the batch is empty")
     first = batch[0]
     if isinstance(first, (Tensor, np.ndarray)):
         return _stacked([as_tensor(item) for item in batch])

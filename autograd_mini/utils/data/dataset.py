@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-import operator
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
@@ -165,7 +164,11 @@ def random_split(
         for i in (i for i, count in enumerate(counts) if not count):
             warnings.warn(f"Length of split at index {i} is 0: an empty dataset", stacklevel=2)
     else:
-        counts = [operator.index(count) for count in lengths]  # type: ignore[arg-type]
+        if odd := [c for c in lengths if not isinstance(c, (int, np.integer))]:
+            raise TypeError(f"lengths must be counts of samples, or fractions that sum to 1, but one is {odd[0]}")
+        if min(lengths, default=0) < 0:
+            raise ValueError(f"lengths must not be negative, but are {list(lengths)}")
+        counts = [int(count) for count in lengths]
     if sum(counts) != n:
         raise ValueError(
             f"Sum of input lengths does not equal the length of the input dataset! {counts} for {n} samples"
