@@ -362,13 +362,8 @@ _PROSE = {  # what NumPy says: what that means here
     "all the input array": "tensors to be joined must have equal lengths on all axes but the one they are joined along",
     "core dimension": "the axes that are multiplied with each other differ in length; transpose or reshape one of them",
     "enough dimensions": "expected a vector or a matrix, not a single number; use * or reshape it",
-    "core dimension": "the axes that are multiplied with each other differ in length; transpose or reshape one of them",
-    "enough dimensions": "expected a vector or a matrix, not a single number; use * or reshape it",
     "supported for the input types": "only integers and booleans have bits; a mask of x is, say, x > 0",
 }
-
-
-_KINDS = {np.linalg.LinAlgError: LinAlgError, IndexError: IndexError, ValueError: ShapeError, TypeError: DtypeError}
 
 
 _KINDS = {np.linalg.LinAlgError: LinAlgError, IndexError: IndexError, ValueError: ShapeError, TypeError: DtypeError}
