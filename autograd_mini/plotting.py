@@ -134,8 +134,8 @@ def decision_regions(
         if lead.min() < 0 < lead.max():
             axes.contour(*sides, lead, levels=[0], colors="#333333", linewidths=1)
     for k in np.unique(classes):
-        chosen, style = xy[classes == k], {"c": COLORS[k], "marker": MARKERS[k], "s": 400 / len(xy) ** 0.5 + 4}
-        axes.scatter(*chosen.T, **style, edgecolors="white", linewidths=0.5, label=f"class {k}", zorder=2)
+        chosen, style = xy[classes == k], {"c": COLORS[k], "marker": MARKERS[k], "s": 380 / len(xy) ** 0.5 + 8}
+        axes.scatter(*chosen.T, **style, edgecolors="white", linewidths=0.3, label=f"class {k}", zorder=2)
     axes.set_title(title)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=4, frameon=False, columnspacing=1)
     return _saved(figure, path)

@@ -32,11 +32,13 @@ def leaf(values: Any) -> am.Tensor:
     return am.tensor(values, dtype=am.float64, requires_grad=True)
 
 
-def flow(out: Path, name: str, y: am.Tensor, dy: Any, inputs: dict[str, am.Tensor], title: str) -> list[Floats]:
+def flow(
+    out: Path, name: str, y: am.Tensor, dy: Any, inputs: dict[str, am.Tensor], title: str, **others: am.Tensor
+) -> list[Floats]:
     """Send the gradient dy back through y, draw what happens, and return what arrives at the inputs."""
     with trace_backward() as trace:
         y.backward(None if dy is None else am.tensor(dy, dtype=am.float64))
-    draw_graph(y, names={**inputs, "y": y}, trace=trace, title=title, max_items=24).save(out / f"{name}.svg")
+    draw_graph(y, names={"y": y, **others, **inputs}, trace=trace, title=title, max_items=24).save(out / f"{name}.svg")
     return [x.grad.numpy() for x in inputs.values()]
 
 
@@ -115,7 +117,7 @@ def softmax_with_loss_node(out: Path) -> Pairs:
     scores, target = leaf([[0.3, 2.9, 4.0], [1.0, 1.0, 1.0]]), am.tensor([1, 0])
     loss = am.nn.functional.cross_entropy(scores, target)
     title = "softmax with loss: probabilities minus the truth, over the number of samples"
-    (gx,) = flow(out, "softmax_with_loss", loss, None, {"scores": scores}, title)
+    (gx,) = flow(out, "softmax_with_loss", loss, None, {"scores": scores}, title, target=target, loss=loss)
     p = am.softmax(scores.detach(), 1).numpy()
     return {"dx = (p - t) / n": ((p - np.eye(3)[target.numpy()]) / 2, gx)}
 
@@ -217,7 +219,7 @@ def chain_rule(out: Path) -> dict[str, float]:
     return {"hand": product, "engine": w.grad.item(), "nudged": nudged}
 
 
-# ----------------------------------------------------------------------------------- layers with a backward of their own
+# ---------------------------------------------------------------------------------- layers with a backward of their own
 
 
 class MatMul:
@@ -331,7 +333,7 @@ def layers_by_hand(steps: int) -> dict[str, float]:
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    """The whole story; returns the gradients of each node, the figures of the chain, and how far hand and engine are apart."""
+    """The whole story; returns the gradients of each node, the chain's figures, and how near hand and engine are."""
     parser = argparse.ArgumentParser(description="Backpropagation on the computational graph, node by node.")
     parser.add_argument("--out", type=Path, default=Path("out/06_backpropagation"), help="folder for the pictures")
     parser.add_argument("--fast", action="store_true", help="the same story with less work")
