@@ -217,8 +217,9 @@ def _frame(drawing: Drawing, plan: Plan, key: tuple[Repeat | None, tuple[str, ..
     if path:
         kind = drawing.model.modules.get(path[-1], "").partition("(")[0]
         name = path[-1] if repeat is None else path[-1].rsplit(".", 1)[-1]
-        words = [Run(f"\u00a0 {' · '.join([kind] * bool(kind) + _facts(drawing, plan, path, repeat))}", MUTED, 10)]
-        return Frame(f"m{number_}", [[Run(f"⊟ {name}", size=12, bold=True), *words]])
+        words = [Run(f"\u00a0 {kind}", MUTED, 10)] if kind else []
+        facts: list[Row] = [[Run(fact, MUTED, 10)] for fact in _facts(drawing, plan, path, repeat)]
+        return Frame(f"m{number_}", [[Run(f"⊟ {name}", size=12, bold=True), *words], *facts])
     assert repeat is not None
     return Frame(f"m{number_}", _repeat_header(drawing, plan, repeat), weight=3.0)
 

@@ -31,7 +31,7 @@ def to_dot(view: View) -> str:
     lines.append(f'  node [fontname="{FONT}" fontsize=11 fontcolor="{INK}" shape=plain];')
     lines.append(f'  edge [fontname="{FONT}" fontsize=10 arrowsize=0.65 penwidth=1.4];')
     boxes = {box.id: f"  {box.id} [{_box(box, view.down)}];" for box in view.boxes}
-    inside = [line for frame in view.frames for line in _frame(frame, boxes)]
+    inside = [line for frame in view.frames for line in _frame(frame, boxes, view.down)]
     lines += [*boxes.values(), *inside]
     framed = {box.id for box in view.boxes if box.shape in ("tensor", "chip") and None in box.rows}
     slotted = {box.id for box in view.boxes if box.slots}
@@ -39,8 +39,11 @@ def to_dot(view: View) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _frame(frame: Frame, boxes: dict[str, str]) -> list[str]:
-    """A cluster; takes its boxes out of `boxes`."""
+def _frame(frame: Frame, boxes: dict[str, str], down: bool) -> list[str]:
+    """A cluster; takes its boxes out of `boxes`.
+
+    Arrows that come from above would cross its label, so there a box of its own, which they avoid, holds the text.
+    """
     parts = [[_content(row)] for row in frame.rows if not isinstance(row, Strip)]
     if strips := [row for row in frame.rows if isinstance(row, Strip)]:
         parts.insert(2, [_strips(strips)])
@@ -48,10 +51,22 @@ def _frame(frame: Frame, boxes: dict[str, str]) -> list[str]:
     label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{text}</TABLE>>'
     style = f'style="rounded,filled" color="{frame.color}" penwidth={frame.weight:g} fillcolor="{frame.fill}"'
     lines = [f"  subgraph cluster_{frame.id} {{"]
-    lines.append(f"    graph [{style} margin=12 labelloc={'b' if frame.bottom else 't'} labeljust=l label={label}];")
+    shown = '""' if down else label
+    place = f"labelloc={'b' if frame.bottom else 't'} labeljust=l label={shown}"
+    lines.append(f"    graph [{style} margin=12 {place}];")
     lines += [f"  {boxes.pop(name)}" for name in frame.boxes]
-    lines += [f"  {line}" for inner in frame.frames for line in _frame(inner, boxes)]
+    lines += [f"  {line}" for inner in frame.frames for line in _frame(inner, boxes, down)]
+    if down:
+        first, header = _first(frame), f"h{frame.id}"
+        lines.append(f'    {header} [label={label} tooltip=" "];')
+        lines.append(f"    {header} -> {first} [style=invis];" if strips else f"    {{rank=same; {header}; {first};}}")
     return [*lines, "  }"]
+
+
+def _first(frame: Frame) -> str:
+    """Where the wires come into this frame: a junction, or the first box or the header of an inner frame."""
+    junctions = [name for name in frame.boxes if name.startswith("j")]
+    return f"h{frame.frames[0].id}" if frame.frames else (junctions or frame.boxes)[0]
 
 
 def _content(row: Row) -> str:

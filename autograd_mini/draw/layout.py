@@ -1,14 +1,19 @@
-"""A layered layout of its own, for where Graphviz is not installed: columns by longest path, rows by barycentres."""
+"""A layered layout of its own, for where Graphviz is not installed: columns by longest path, rows by barycentres.
+
+A frame is laid out by itself and is then one box of what is around it; wires enter and leave it through ports. All is
+computed from left to right, and turned at the end where the drawing runs down.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .view import Box, Link, Matrix, Row, Run, Strip, View
+from .view import Box, Frame, Link, Matrix, Row, Run, Strip, View
 
-GAP_X, GAP_Y, PAD, LINE_HEIGHT, CELL_GAP = 34.0, 14.0, 5.0, 1.35, 6.0
+GAP_X, GAP_DOWN, GAP_Y, PAD, LINE_HEIGHT, CELL_GAP = 34.0, 20.0, 14.0, 5.0, 1.35, 6.0
 STRIP_LABEL = 100.0  # width of the text before a strip
+INNER = 12.0  # between a frame and what is in it
 RESERVE = 1.12  # fonts of other machines may be wider
 
 _WIDTHS = {  # Helvetica's, in thousandths of the size
@@ -42,24 +47,49 @@ def columns(matrix: Matrix) -> list[float]:
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A box, the label of a link, or (both None) a point where a long link passes through a column."""
+    """A box, the label of a link, a frame, or (none of these) a point through which a long link passes."""
 
     box: Box | None = None
     label: Row = None
+    frame: Frame | None = None
     width: float = 0.0
     above: float = 0.0  # how far it reaches above the height of its wire
     below: float = 0.0
     x: float = 0.0  # left edge
     y: float = 0.0  # of the wire
+    cross: float = 0.0  # where the wire meets it, once turned: y from left to right, x downwards
+    step: float = 13.0  # between its slots
     rank: int = 0
-    before: list[Place] = field(default_factory=list, repr=False)
-    after: list[tuple[Place, float]] = field(default_factory=list, repr=False)  # with the input's number / 10
+    port: bool = False  # where a link enters a frame, or leaves it
+    before: list[Near] = field(default_factory=list, repr=False)
+    after: list[Near] = field(default_factory=list, repr=False)
+    scope: Scope | None = field(default=None, repr=False)  # what is in the frame
 
-    def slot_y(self, slot: int | None) -> float:
-        """The height at which a link ends in this slot."""
+    def offset(self, slot: int | None) -> float:
+        """How far below `y` (or right of it) a link ends in this slot."""
         if slot is None or self.box is None or not self.box.slots:
-            return self.y
-        return self.y + (slot - (len(self.box.slots) - 1) / 2) * 13
+            return 0.0
+        return (slot - (len(self.box.slots) - 1) / 2) * self.step
+
+
+@dataclass(slots=True)
+class Near:
+    """A neighbour: where it is, relative to oneself, when the link between runs straight; its input's number / 10."""
+
+    place: Place
+    shift: float
+    order: float
+
+
+@dataclass(slots=True)
+class Scope:
+    """What stands side by side: in one frame, or in none."""
+
+    places: list[Place]
+    routes: dict[int, list[Place]]  # number of the link -> the places that it passes here
+    ports: dict[int, Place]
+    x: float = 0.0  # where its own coordinates begin
+    y: float = 0.0
 
 
 @dataclass(slots=True)
@@ -70,19 +100,57 @@ class Placed:
     routes: list[tuple[Link, list[Place]]]
     width: float
     height: float
+    framed: bool  # are the frames drawn?
+
+
+class _Cycle(Exception):  # noqa: N818
+    """Frames that use each other's results cannot stand side by side."""
 
 
 def place(view: View) -> Placed:
-    """Coordinates for every box, such that no two overlap and every link runs from left to right."""
-    places = {box.id: _sized(box) for box in view.boxes}
-    forward = [link for link in view.links if not link.back]  # the frame's text says what goes to the next copy
-    links = [(link, places[link.tail], places[link.head]) for link in forward]
-    _rank(list(places.values()), links)
-    routes = [(link, _route(link, tail, head)) for link, tail, head in links]
-    everything = list(dict.fromkeys([*places.values(), *(p for _, route in routes for p in route)]))
+    """Coordinates for every box, such that no two overlap and every link runs from left to right, or downwards."""
+    links = [link for link in view.links if not link.back]  # the frame's text says what goes to the next copy
+    framed = bool(view.frames)
+    try:
+        scope = _scope(view, links, [box.id for box in view.boxes], view.frames)
+    except _Cycle:
+        framed = False
+        scope = _scope(view, links, [box.id for box in view.boxes], [])
+    everything = _gather(scope, 0.0, 0.0)
+    top = min((p.y - p.above for p in everything), default=0.0)
+    routes = [(link, _whole(scope, k)) for k, link in enumerate(links)]
+    for p in everything:
+        p.y -= top
+        p.cross = p.y
+        if view.down:
+            p.x, p.width, p.y, p.above, p.below = p.y - p.above, p.above + p.below, p.x + p.width / 2, *[p.width / 2] * 2
+    right = max((p.x + p.width for p in everything), default=0.0)
+    return Placed(everything, routes, right, max((p.y + p.below for p in everything), default=0.0), framed)
+
+
+def _scope(view: View, links: list[Link], boxes: list[str], frames: list[Frame]) -> Scope:
+    """Lay out these boxes and frames, from left to right; links from or to anything else pass through ports."""
+    inner = [_framed(view, links, frame) for frame in frames]
+    item: dict[str, Place] = {name: p for p in inner for name in _inside(p.frame)}
+    known = {box.id: box for box in view.boxes}
+    item |= {name: _sized(known[name], view.down) for name in boxes if name not in item}
+    places = list(dict.fromkeys(item.values()))
+    ports: dict[int, Place] = {}
+    ends: dict[int, tuple[Link, Place, Place]] = {}
+    for k, link in enumerate(links):
+        tail, head = item.get(link.tail), item.get(link.head)
+        if tail is head:
+            continue
+        if tail is None or head is None:
+            ports[k] = Place(port=True)
+        ends[k] = (link, tail or ports[k], head or ports[k])
+    _rank([*places, *ports.values()], [(None if k in ports else link.label, a, b) for k, (link, a, b) in ends.items()])
+    routes = {k: _route(k, link, tail, head, k in ports, view.down) for k, (link, tail, head) in ends.items()}
+    everything = list(dict.fromkeys([*places, *(p for route in routes.values() for p in route)]))
     ranks: list[list[Place]] = [[] for _ in range(1 + max((p.rank for p in everything), default=-1))]
     for p in everything:
         ranks[p.rank].append(p)
+    ranks = [column for column in ranks if column]
     _order(ranks)
     _heights(ranks)
     x = 0.0
@@ -90,38 +158,102 @@ def place(view: View) -> Placed:
         widest = max(p.width for p in column)
         for p in column:
             p.x = x + (widest - p.width) / 2
-        x += widest + GAP_X
-    top = min((p.y - p.above for p in everything), default=0.0)
-    for p in everything:
-        p.y -= top
-    return Placed(everything, routes, max(x - GAP_X, 0.0), max((p.y + p.below for p in everything), default=0.0))
+        x += widest + (GAP_DOWN if view.down else GAP_X)
+    return Scope(everything, routes, ports)
 
 
-def _sized(box: Box) -> Place:
+def _inside(frame: Frame | None) -> list[str]:
+    """All boxes in a frame and in the frames in it."""
+    found, stack = [], [frame] if frame is not None else []
+    while stack:
+        inner = stack.pop()
+        found += inner.boxes
+        stack += inner.frames
+    return found
+
+
+def _framed(view: View, links: list[Link], frame: Frame) -> Place:
+    """A frame with its text: above what is in it, or below; at its left where wires come from above."""
+    scope = _scope(view, links, frame.boxes, frame.frames)
+    top = min(p.y - p.above for p in scope.places)
+    wide = max(p.x + p.width for p in scope.places)
+    high = max(p.y + p.below for p in scope.places) - top
+    sizes = [row_size(row) for row in frame.rows]
+    text = max(w for w, _ in sizes), sum(h for _, h in sizes)
+    made = Place(frame=frame, scope=scope)
+    scope.y = -top
+    if view.down:  # here, before it is turned, y is across
+        made.width = max(wide, text[1]) + 2 * INNER
+        made.above, made.below, scope.x = INNER + text[0] + INNER, high + INNER, INNER
+    else:
+        made.width = max(wide, text[0]) + 2 * INNER
+        scope.x = (made.width - wide) / 2
+        made.above, made.below = (INNER, high + text[1] + INNER) if frame.bottom else (INNER + text[1], high + INNER)
+    return made
+
+
+def _gather(scope: Scope, x: float, y: float) -> list[Place]:
+    """All places, frames before what is in them, in the coordinates of the whole."""
+    found = []
+    for p in scope.places:
+        p.x, p.y = p.x + x, p.y + y
+        found.append(p)
+        if p.scope is not None:
+            found += _gather(p.scope, p.x + p.scope.x, p.y + p.scope.y)
+    return found
+
+
+def _whole(scope: Scope, k: int) -> list[Place]:
+    """The route of a link through all frames."""
+    while k not in scope.routes or k in scope.ports:  # both ends are in the same frame
+        scope = next(p.scope for p in scope.places if p.scope is not None and _has(p.scope, k))
+    tail, *between, head = scope.routes[k]
+    return [*_within(tail, k), *between, *_within(head, k)]
+
+
+def _has(scope: Scope, k: int) -> bool:
+    return k in scope.routes or any(_has(p.scope, k) for p in scope.places if p.scope is not None)
+
+
+def _within(end: Place, k: int) -> list[Place]:
+    """From the edge of a frame to the box in it, or the other way."""
+    if end.scope is None:
+        return [end]
+    first, *between, last = end.scope.routes[k]
+    return [*_within(first, k), *between, *_within(last, k)]
+
+
+def _sized(box: Box, down: bool) -> Place:
     if box.shape == "dot":
         return Place(box, width=9, above=4.5, below=4.5)
     if box.shape == "circle":
         return Place(box, width=30, above=15, below=15)
     sizes = [row_size(row) for row in box.rows]
-    width = max((w for w, _ in sizes), default=0.0) + 2 * PAD
+    width, height = max((w for w, _ in sizes), default=0.0) + 2 * PAD, sum(h for _, h in sizes) + 2 * PAD
+    slots = [text_width(Run(name, size=9)) for name in box.slots]
+    if down:
+        step = max(slots, default=0.0) + 2 * PAD
+        half = max(width + 6, step * len(slots)) / 2
+        return Place(box, width=height + 13.0 * bool(slots), above=half, below=half, step=step)
     if box.shape == "op" or None not in box.rows:
-        slots = max((text_width(Run(name, size=9)) for name in box.slots), default=-PAD) + PAD
-        half = max(sum(h for _, h in sizes) + 2 * PAD, 13.0 * len(box.slots) + 4) / 2
-        return Place(box, width=width + slots + 6, above=half, below=half)
+        half = max(height, 13.0 * len(slots) + 4) / 2
+        return Place(box, width=width + max(slots, default=-PAD) + PAD + 6, above=half, below=half)
     bar = box.rows.index(None)
     above, below = (sum(h for _, h in part) + 2 for part in (sizes[:bar], sizes[bar:]))
     return Place(box, width=width, above=above, below=below)
 
 
-def _rank(places: list[Place], links: list[tuple[Link, Place, Place]]) -> None:
-    """Columns: as far right as the longest path to a box demands; leaves next to what uses them."""
+def _rank(places: list[Place], links: list[tuple[Row, Place, Place]]) -> None:
+    """Columns: as far right as the longest path to a box demands; leaves next to what uses them; ports at the ends."""
     outgoing: dict[Place, list[tuple[Place, int]]] = {p: [] for p in places}
     missing = dict.fromkeys(places, 0)
-    for link, tail, head in links:
-        outgoing[tail].append((head, 2 if link.label else 1))  # a label takes a column
+    for label, tail, head in links:
+        outgoing[tail].append((head, 2 if label else 1))  # a label takes a column
         missing[head] += 1
     sources = [p for p in places if not missing[p]]
     ready = list(sources)
+    for p in places:
+        p.rank = int(not p.port)
     while ready:
         p = ready.pop()
         for head, length in outgoing[p]:
@@ -129,21 +261,36 @@ def _rank(places: list[Place], links: list[tuple[Link, Place, Place]]) -> None:
             missing[head] -= 1
             if not missing[head]:
                 ready.append(head)
+    if any(missing.values()):
+        raise _Cycle
     for p in sources:
-        p.rank = min((head.rank - length for head, length in outgoing[p]), default=0)
+        if not p.port:
+            p.rank = min((head.rank - length for head, length in outgoing[p]), default=1)
+    last = max((p.rank for p in places if not p.port), default=0)
+    for _, _, head in links:
+        head.rank = last + 1 if head.port else head.rank
 
 
-def _route(link: Link, tail: Place, head: Place) -> list[Place]:
+def _route(k: int, link: Link, tail: Place, head: Place, through: bool, down: bool) -> list[Place]:
     """The places between, one per column; the label in the first of them."""
     between = [Place(rank=rank) for rank in range(tail.rank + 1, head.rank)]
-    if link.label and between:
+    if link.label and between and not through:
         width, height = row_size(link.label)
-        between[0].label, between[0].width, between[0].above, between[0].below = link.label, width, height + 3, 3.0
+        first = between[0]
+        first.label, first.width, first.above, first.below = link.label, width, height + 3, 3.0
+        if down:
+            first.width, first.above, first.below = height, 3.0, width + 6
     route = [tail, *between, head]
     for a, b in pairwise(route):
-        a.after.append((b, link.place / 10))
-        b.before.append(a)
+        shift = _port(a, k) - _port(b, k)
+        a.after.append(Near(b, -shift, link.place / 10))
+        b.before.append(Near(a, shift, 0.0))
     return route
+
+
+def _port(p: Place, k: int) -> float:
+    """How far below its `y` a frame meets this link."""
+    return p.scope.ports[k].y + p.scope.y if p.scope is not None else 0.0
 
 
 def _order(ranks: list[list[Place]]) -> None:
@@ -154,7 +301,7 @@ def _order(ranks: list[list[Place]]) -> None:
         for column in ranks if forth else reversed(ranks):
             mean = {}
             for p in column:
-                near = [position[q] for q in p.before] if forth else [position[q] + place for q, place in p.after]
+                near = [position[q.place] + q.order for q in (p.before if forth else p.after)]
                 mean[p] = sum(near) / len(near) if near else position[p]
             column.sort(key=mean.__getitem__)
             position.update((p, float(i)) for i, p in enumerate(column))
@@ -170,9 +317,9 @@ def _heights(ranks: list[list[Place]]) -> None:
         for column in ranks if sweep % 2 == 0 else reversed(ranks):
             wanted = []
             for p in column:
-                near = p.before if sweep % 2 == 0 else [q for q, _ in p.after]
-                straight = [q for q in near if q.box is None] or near  # long wires do not bend, or layers would drift
-                wanted.append(sum(q.y for q in straight) / len(straight) if near else p.y)
+                near = p.before if sweep % 2 == 0 else p.after
+                straight = [q for q in near if q.place.box is None] or near  # long wires do not bend, or layers drift
+                wanted.append(sum(q.place.y + q.shift for q in straight) / len(straight) if near else p.y)
             for p, y in zip(column, _apart(column, wanted), strict=True):
                 p.y = y
 
@@ -187,7 +334,7 @@ def _apart(column: list[Place], wanted: list[float]) -> list[float]:
         offsets.append(offsets[-1] + upper.below + GAP_Y + lower.above)
     blocks: list[tuple[float, float, int]] = []  # mean, weight, count: pooled until the means increase
     for p, y, offset in zip(column, wanted, offsets, strict=True):
-        blocks.append((y - offset, 1e4 if p.box is None else 10.0 if p.before else 1.0, 1))
+        blocks.append((y - offset, 1e4 if p.box is None and p.frame is None else 10.0 if p.before else 1.0, 1))
         while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
             (b, v, m), (a, w, n) = blocks.pop(), blocks.pop()
             blocks.append(((a * w + b * v) / (w + v), w + v, n + m))

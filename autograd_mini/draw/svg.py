@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from .dot import FONT
-from .layout import CELL_GAP, LINE_HEIGHT, PAD, STRIP_LABEL, Place, columns, place, row_size, text_width
+from .layout import CELL_GAP, INNER, LINE_HEIGHT, PAD, STRIP_LABEL, Place, columns, place, row_size, text_width
 from .names import clean
 from .view import FORWARD, GRADIENT, LINE, MUTED, Box, Frame, Link, Matrix, Row, Run, Strip, View
 
@@ -18,7 +18,7 @@ def to_svg(view: View) -> str:
     """A whole SVG file."""
     placed = place(view)
     header: list[Row] = [[Run(view.title, size=15, bold=True)]] if view.title else []
-    header += [*view.legend, *_frame_rows(view.frames)]
+    header += [*view.legend, *([] if placed.framed else _frame_rows(view.frames))]
     top, head = MARGIN, []
     for line in header:
         width, height = row_size(line)
@@ -39,15 +39,16 @@ def to_svg(view: View) -> str:
         "<g>",
         *head,
         f'<g transform="translate({MARGIN:g} {top:.1f})">',
-        *(_link(link, route, ends[i]) for i, (link, route) in enumerate(placed.routes)),
-        *(_box(p) for p in placed.places if p.box is not None),
+        *(_frame(p, view.down) for p in placed.places if p.frame is not None),
+        *(_link(link, route, ends[i], view.down) for i, (link, route) in enumerate(placed.routes)),
+        *(_box(p, view.down) for p in placed.places if p.box is not None),
         "</g>",
         "</g></svg>\n",
     ])  # fmt: skip
 
 
 def _frame_rows(frames: list[Frame]) -> list[Row]:
-    """This layout draws no frames: what they say stands above the picture."""
+    """Where frames cannot be drawn, what they say stands above the picture."""
     rows: list[Row] = []
     stack = frames[::-1]
     while stack:
@@ -105,7 +106,24 @@ def _matrix(matrix: Matrix, left: float, top: float) -> list[str]:
     return parts
 
 
-def _box(p: Place) -> str:
+def _frame(p: Place, down: bool) -> str:
+    frame = p.frame
+    assert frame is not None
+    paint = f'fill="{frame.fill}" stroke="{frame.color}" stroke-width="{frame.weight:g}"'
+    size = f'width="{p.width:.1f}" height="{p.above + p.below:.1f}"'
+    rect = f'<rect x="{p.x:.1f}" y="{p.y - p.above:.1f}" {size} rx="12" {paint}/>'
+    left, top, parts = p.x + INNER, p.y - p.above + INNER / 2, [rect]
+    if frame.bottom and not down:
+        top = p.y + p.below - INNER / 2 - sum(row_size(row)[1] for row in frame.rows)
+    for row in frame.rows:
+        width, height = row_size(row)
+        line = [_text(row, left, top + 0.76 * height, "start")] if isinstance(row, list) else None
+        parts += line or _rows([row], left, left + width, top)
+        top += height
+    return f'<g class="cluster">{"".join(parts)}</g>'
+
+
+def _box(p: Place, down: bool) -> str:
     box, x, y = p.box, p.x, p.y
     assert box is not None
     tip = f"<title>{_escape(box.tip)}</title>" if box.tip else ""
@@ -119,34 +137,40 @@ def _box(p: Place) -> str:
         frame = f'<circle cx="{x + p.width / 2:.1f}" cy="{y:.1f}" r="{p.width / 2}" {paint}/>'
     height = sum(row_size(row)[1] for row in box.rows)
     top = y - p.above + 2 if None in box.rows else y - height / 2
-    slots = [_text([Run(name, MUTED, 9)], x + PAD, p.slot_y(i) + 3, "start") for i, name in enumerate(box.slots)]
-    left = x + max((text_width(Run(name, size=9)) for name in box.slots), default=0.0)
+    names = [[Run(name, MUTED, 9)] for name in box.slots]
+    left = x
+    if down:
+        slots = [_text(name, p.cross + p.offset(i), y - p.above + 12, "middle") for i, name in enumerate(names)]
+        top += 6 * bool(slots)
+    else:
+        slots = [_text(name, x + PAD, y + p.offset(i) + 3, "start") for i, name in enumerate(names)]
+        left += max((text_width(run) for (run,) in names), default=0.0)
     rows = _rows(box.rows, left, x + p.width, top)
     return f"<g>{tip}{'' if box.shape == 'chip' else frame}{''.join([*slots, *rows])}</g>"
 
 
 def _ends(routes: list[tuple[Link, list[Place]]]) -> list[float]:
-    """The height at which each link reaches its head: side by side where several reach the same point."""
+    """Where across each link reaches its head: side by side where several reach the same point."""
     arriving: dict[tuple[Place, int | None], list[int]] = {}
     for i, (link, route) in enumerate(routes):
         arriving.setdefault((route[-1], link.slot), []).append(i)
-    heights = [0.0] * len(routes)
+    across = [0.0] * len(routes)
     for (head, slot), group in arriving.items():
-        group.sort(key=lambda i: routes[i][1][-2].y)
+        group.sort(key=lambda i: routes[i][1][-2].cross)
         step = min(10.0, 1.4 * head.below / len(group))
         for k, i in enumerate(group):
-            heights[i] = head.slot_y(slot) + (k - (len(group) - 1) / 2) * step
-    return heights
+            across[i] = head.cross + head.offset(slot) + (k - (len(group) - 1) / 2) * step
+    return across
 
 
-def _link(link: Link, route: list[Place], end: float) -> str:
-    """The line in two colours, each half ending in its arrow head; a label above it."""
-    points: list[Point] = [(route[0].x + route[0].width, route[0].y)]
-    for p in route[1:-1]:
-        points += [(p.x, p.y), (p.x + p.width, p.y)] if p.width else [(p.x, p.y)]
+def _link(link: Link, route: list[Place], end: float, down: bool) -> str:
+    """The line in two colours, each half ending in its arrow head; a label beside it. Points are (along, across)."""
+    spans = [(p.y - p.above, p.y + p.below) if down else (p.x, p.x + p.width) for p in route]
+    points: list[Point] = [(spans[0][1], route[0].cross)]
+    for p, (near, far) in zip(route[1:-1], spans[1:-1], strict=True):
+        points += [(near, p.cross), (far, p.cross)] if far > near else [(near, p.cross)]
     head = route[-1]
-    inset = _inset(head.box, head, end)
-    points.append((head.x + inset, end))
+    points.append((spans[-1][0] + _inset(head.box, head, end), end))
     start, stop = points[0], points[-1]
     points[0] = (start[0] + 5 * link.gradient, start[1])
     points[-1] = (stop[0] - 5 * link.forward, stop[1])
@@ -155,27 +179,28 @@ def _link(link: Link, route: list[Place], end: float) -> str:
     ]
     parts = []
     if link.active:
-        parts.append(_stroke(curves, GRADIENT, False).replace('width="1.4"', 'width="2.6"'))
+        parts.append(_stroke(curves, GRADIENT, False, down).replace('width="1.4"', 'width="2.6"'))
     elif link.forward and link.gradient:
         back, forth = _halves(curves)
-        parts += [_stroke(back, GRADIENT, link.again), _stroke(forth, FORWARD, link.again)]
+        parts += [_stroke(back, GRADIENT, link.again, down), _stroke(forth, FORWARD, link.again, down)]
     else:
         color = FORWARD if link.forward else GRADIENT if link.gradient else LINE
-        parts.append(_stroke(curves, color, link.again))
-    parts += [_arrow(start, 1, GRADIENT)] if link.gradient else []
-    parts += [_arrow(stop, -1, FORWARD)] if link.forward else []
+        parts.append(_stroke(curves, color, link.again, down))
+    parts += [_arrow(start, 1, GRADIENT, down)] if link.gradient else []
+    parts += [_arrow(stop, -1, FORWARD, down)] if link.forward else []
     for p in route[1:-1]:
         if p.label:
-            parts += _rows([p.label], p.x, p.x + p.width, p.y - p.above)
+            left = p.cross + 5 if down else p.x
+            parts += _rows([p.label], left, left + row_size(p.label)[0], p.y - p.above)
     return "".join(parts)
 
 
 def _inset(box: Box | None, head: Place, end: float) -> float:
-    """How far inside its bounding box a circle begins at this height."""
+    """How far inside its bounding box a circle begins there."""
     if box is None or box.shape not in ("circle", "dot"):
         return 0.0
     radius = head.width / 2
-    return radius - float(max(radius**2 - (end - head.y) ** 2, 0.0) ** 0.5)
+    return radius - float(max(radius**2 - (end - head.cross) ** 2, 0.0) ** 0.5)
 
 
 def _halves(curves: list[Cubic]) -> tuple[list[Cubic], list[Cubic]]:
@@ -193,18 +218,21 @@ def _mid(a: Point, b: Point) -> Point:
     return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
 
 
-def _stroke(curves: list[Cubic], color: str, again: bool) -> str:
+def _stroke(curves: list[Cubic], color: str, again: bool, down: bool) -> str:
     if not curves:
         return ""
-    path = f"M{_at(curves[0][0])}" + "".join(f"C{_at(b)} {_at(c)} {_at(d)}" for _, b, c, d in curves)
+    path = f"M{_at(curves[0][0], down)}"
+    path += "".join(f"C{_at(b, down)} {_at(c, down)} {_at(d, down)}" for _, b, c, d in curves)
     style = 'stroke-width="1" stroke-dasharray="5 4"' if again else 'stroke-width="1.4"'
     return f'<path d="{path}" fill="none" stroke="{color}" {style}/>'
 
 
-def _arrow(tip: Point, direction: int, color: str) -> str:
-    x, y = tip[0] + 7 * direction, tip[1]
-    return f'<path d="M{_at(tip)}L{_at((x, y - 3))}L{_at((x, y + 3))}Z" fill="{color}"/>'
+def _arrow(tip: Point, direction: int, color: str, down: bool) -> str:
+    along, across = tip[0] + 7 * direction, tip[1]
+    path = f"M{_at(tip, down)}L{_at((along, across - 3), down)}L{_at((along, across + 3), down)}Z"
+    return f'<path d="{path}" fill="{color}"/>'
 
 
-def _at(point: Point) -> str:
-    return f"{point[0]:.1f} {point[1]:.1f}"
+def _at(point: Point, down: bool) -> str:
+    x, y = point[::-1] if down else point
+    return f"{x:.1f} {y:.1f}"

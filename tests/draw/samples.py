@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 import autograd_mini as am
+from autograd_mini import nn
+from autograd_mini.draw import draw_graph
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's `dot` is not installed")
 
@@ -51,6 +53,40 @@ def residual():
     return out, {**names, "out": out}
 
 
+def lanes():
+    """tanh, its derivative, and the derivative of that."""
+    x = am.tensor(0.5, requires_grad=True)
+    y = x.tanh()
+    (first,) = am.autograd.grad(y, x, create_graph=True)
+    (second,) = am.autograd.grad(first, x, create_graph=True)
+    return draw_graph([first, second], names={"x": x, "y": y, "y′": first, "y″": second}, show_grads=False)
+
+
+def folded():
+    """Five residual layers with numbers that are exact in binary, folded into one, with their costs."""
+    h = am.tensor([[1.0, -2.0]], requires_grad=True)
+    names = {"h": h}
+    for i in range(5):
+        w = names[f"w{i}"] = am.tensor([[0.5, 0.25], [-0.25, 0.5]], requires_grad=True)
+        h = (h @ w).relu() * 0.5 + h
+    out = names["out"] = h.sum()
+    out.backward()
+    return draw_graph(out, names=names, style="module", cost=True)
+
+
+def opened():
+    """Modules as cards, one of them open, one of them in it."""
+    net = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Linear(2, 1))
+    with am.no_grad():
+        for p in net.parameters():
+            p.fill_(0.5)
+    x = am.tensor([[1.0, 2.0], [3.0, -4.0]])
+    out = net(x).sum()
+    out.backward()
+    return draw_graph(out, net, {"x": x, "out": out}, style="module", expand=("0",))
+
+
+GRAPHS = {f.__name__: f for f in (lanes, folded, opened)}
 SAMPLES = {f.__name__: f for f in (layer, fan_out, expression, residual)}
 
 

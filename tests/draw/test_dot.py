@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from draw.samples import SAMPLES, fan_out, layer, needs_dot
+from draw.samples import GRAPHS, SAMPLES, fan_out, golden_dict, layer, needs_dot
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +43,13 @@ def test_golden_dot(name: str) -> None:
     assert draw_graph(output, names=names).dot == (GOLDEN / f"{name}.dot").read_text()
 
 
+@pytest.mark.parametrize("name", GRAPHS)
+def test_golden_folds_frames_and_lanes(name: str) -> None:
+    graph = GRAPHS[name]()
+    assert graph.dot == (GOLDEN / f"{name}.dot").read_text()
+    assert golden_dict(graph) == json.loads((GOLDEN / f"{name}.json").read_text())
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_golden_text(name: str) -> None:
     output, names = SAMPLES[name]()
@@ -52,7 +59,9 @@ def test_golden_text(name: str) -> None:
 
 def test_two_processes_with_different_hash_seeds_write_the_same_bytes() -> None:
     code = (
-        "from draw.samples import SAMPLES; from autograd_mini.draw import draw_graph\n"
+        "from draw.samples import GRAPHS, SAMPLES; from autograd_mini.draw import draw_graph\n"
+        "from autograd_mini.draw.svg import to_svg\n"
+        "for draw in GRAPHS.values(): g = draw(); print(g.dot, g.to_json(), g.model.costs, to_svg(g.view))\n"
         "for make in SAMPLES.values():\n"
         "    output, names = make(); output.backward(); g = draw_graph(output, names=names)\n"
         "    print(g.dot, g.to_json(), g.check(), draw_graph(output, names=names, style='module').dot)\n"

@@ -7,12 +7,14 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from draw.samples import SAMPLES, fan_out
+from draw.test_units import deep, net
 from hypothesis import given
 from hypothesis import strategies as st
 
 import autograd_mini as am
+from autograd_mini import nn
 from autograd_mini.draw import draw_graph
-from autograd_mini.draw.layout import Place, place
+from autograd_mini.draw.layout import INNER, Place, place, row_size
 from autograd_mini.draw.svg import to_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -88,6 +90,67 @@ def test_chains_are_straight() -> None:
         y = y.exp().tanh()
     placed = place(draw_graph(y, names={"x": x}).view)
     assert len({round(p.y, 6) for p in placed.places}) == 1
+
+
+def lanes():
+    x = am.tensor(0.5, requires_grad=True)
+    (first,) = am.autograd.grad(x.tanh(), x, create_graph=True)
+    (second,) = am.autograd.grad(first, x, create_graph=True)
+    return draw_graph([first, second], names={"x": x})
+
+
+FRAMED = {
+    "repeat": lambda: draw_graph(deep(9)[0], names={}),
+    "down": lambda: draw_graph(net()[0], names={}, style="module"),
+    "open": lambda: draw_graph(net(2)[0], names={}, style="module", depth=3),
+    "lanes": lanes,
+}
+
+
+@pytest.mark.parametrize("name", FRAMED)
+def test_frames_hold_their_boxes_and_nothing_else(name: str) -> None:
+    view = FRAMED[name]().view
+    placed = place(view)
+    assert placed.framed and view.down == (name in ("down", "open"))
+    frames = [p for p in placed.places if p.frame is not None]
+    boxes = [p for p in placed.places if p.box is not None]
+    assert len(boxes) == len(view.boxes) and len(frames) >= 1
+    for f in frames:
+        inside, stack = set(), [f.frame]
+        while stack:
+            inner = stack.pop()
+            inside |= set(inner.boxes)
+            stack += inner.frames
+        for p in boxes:
+            within = (
+                f.x < p.x and p.x + p.width < f.x + f.width and f.y - f.above < p.y - p.above
+                and p.y + p.below < f.y + f.below
+            )  # fmt: skip
+            assert within == (p.box.id in inside) and (within or not overlap(f, p)), (f.frame.id, p.box.id)
+    for a, b in itertools.combinations(boxes, 2):
+        assert not overlap(a, b), (a.box, b.box)
+    for link, route in placed.routes:
+        assert (route[0].box.id, route[-1].box.id) == (link.tail, link.head)
+        for a, b in itertools.pairwise(route):
+            assert (a.y + a.below <= b.y - b.above + 1e-6) if view.down else (a.x + a.width <= b.x + 1e-6)
+    root = ET.fromstring(to_svg(view))
+    assert sum(g.get("class") == "cluster" for g in root.iter(SVG + "g")) == len(frames)
+
+
+def test_arrows_do_not_cross_the_text_of_a_frame() -> None:
+    for p in (p for p in place(FRAMED["open"]().view).places if p.frame is not None):
+        right = p.x + INNER + max(row_size(row)[0] for row in p.frame.rows)
+        assert all(q.cross > right for q in p.scope.places if q.box is not None or q.port)
+
+
+def test_frames_that_need_each_other_are_not_drawn() -> None:
+    am.manual_seed(0)
+    shared, other = nn.Linear(3, 3), nn.Linear(3, 3)
+    net = nn.Sequential(shared, other, shared)
+    view = draw_graph(net(am.ones(1, 3)).sum(), params=net, names={}, style="module", depth=2).view
+    assert len(view.frames) == 2 and not place(view).framed
+    texts = "".join("".join(t.itertext()) for t in ET.fromstring(to_svg(view)).iter(SVG + "text"))
+    assert "⊟" in texts and texts.count("linear") >= 3
 
 
 def test_fifty_layers_do_not_drift() -> None:

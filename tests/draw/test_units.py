@@ -156,13 +156,13 @@ def test_modules_are_cards_with_parameters_and_norms() -> None:
 def test_modules_can_be_opened() -> None:
     loss, model, names = net(1)
     deeper = draw_graph(loss, model, names, style="module", depth=3).view
-    assert [texts(f.rows) for f in deeper.frames] == ["⊟ blocks", "⊟ head  Linear"]
+    assert [texts(f.rows) for f in deeper.frames] == ["⊟ blocks 76 parameters", "⊟ head  Linear 10 parameters"]
     (inner,) = deeper.frames[0].frames
-    assert texts(inner.rows) == "⊟ blocks.0  Block" and len(inner.boxes) == 4
+    assert texts(inner.rows) == "⊟ blocks.0  Block 76 parameters" and len(inner.boxes) == 4
     opened = draw_graph(loss, model, names, style="module", expand=("blocks", "blocks.0", "head")).view
     assert [b.id for b in opened.boxes] == [b.id for b in deeper.boxes]
     head = draw_graph(loss, model, names, style="module", expand=("head",)).view
-    assert [texts(f.rows) for f in head.frames] == ["⊟ head  Linear"]
+    assert [texts(f.rows) for f in head.frames] == ["⊟ head  Linear 10 parameters"]
 
 
 def test_repeated_modules_are_one_frame_with_their_path() -> None:
@@ -204,10 +204,12 @@ def test_graphviz_sees_every_box_link_and_frame(make) -> None:
     output, names = make()
     graph = draw_graph(output, names=names, style="module")
     seen = rendered(graph)
-    nodes = [o["name"] for o in seen["objects"] if not o["name"].startswith("cluster")]
-    assert sorted(nodes) == sorted(box.id for box in graph.view.boxes)
+    nodes = [o["name"] for o in seen["objects"] if not o["name"].startswith(("cluster", "%"))]
+    headers = [f"h{frame.id}" for frame in graph.view.frames if graph.view.down]  # in boxes of their own
+    assert sorted(nodes) == sorted([box.id for box in graph.view.boxes] + headers)
     assert sum(o["name"].startswith("cluster") for o in seen["objects"]) == len(graph.view.frames)
-    assert len(seen["edges"]) == len(graph.view.links)
+    drawn = [edge for edge in seen["edges"] if edge.get("style") != "invis"]
+    assert len(drawn) == len(graph.view.links)
     assert subprocess.run(["dot", "-Tsvg"], input=graph.dot.encode(), capture_output=True, check=True).stderr == b""
 
 
