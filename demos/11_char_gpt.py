@@ -104,7 +104,8 @@ class Block(nn.Module):
         return tuple(part.reshape(n, length, self.heads, -1).transpose(1, 2) for part in parts)
 
     def forward(self, x: am.Tensor) -> am.Tensor:
-        looked = F.scaled_dot_product_attention(*self.split(x), is_causal=True)
+        q, k, v = self.split(x)
+        looked = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.out(looked.transpose(1, 2).flatten(2))
         return x + self.think(self.norm2(x))
 

@@ -116,9 +116,12 @@ def plot_spring(t: Any, before: Any, found: Any, right: Any, losses: list[float]
 # ----------------------------------------------------------------------------- a pendulum, through its integrator
 
 
-def swing(length: am.Tensor, friction: am.Tensor, steps: int) -> am.Tensor:
-    """Angles (steps + 1,) over END seconds of angle'' = -g/length sin(angle) - friction angle', by Runge and Kutta."""
-    h = END / steps
+def swing(p: am.Tensor, steps: int) -> am.Tensor:
+    """Angles (steps + 1,) over END seconds of angle'' = -g/length sin(angle) - friction angle', by Runge and Kutta.
+
+    p: length and friction.
+    """
+    (length, friction), h = p, END / steps
 
     def slope(state: am.Tensor) -> am.Tensor:
         angle, speed = state
@@ -158,7 +161,7 @@ def measure(measured: am.Tensor, p: am.Tensor, steps: int) -> tuple[list[float],
     """
 
     def angles(p: am.Tensor) -> am.Tensor:
-        return swing(*p, steps)
+        return swing(p, steps)
 
     J, r, bold = am.func.jacfwd(angles)(p), measured - angles(p), 1e-2
     print("    iteration   misfit   length  friction")
@@ -182,14 +185,14 @@ def measure(measured: am.Tensor, p: am.Tensor, steps: int) -> tuple[list[float],
 def pendulum(fast: bool, out: Path) -> dict[str, float]:
     steps = 40 if fast else 200
     truth = am.tensor([LENGTH, FRICTION], dtype=am.float64)
-    measured = swing(*truth, steps) + 0.1 * am.randn(steps + 1, dtype=am.float64)
+    measured = swing(truth, steps) + 0.1 * am.randn(steps + 1, dtype=am.float64)
 
     def misfit(p: am.Tensor) -> am.Tensor:
         """Mean squared error for p = (length, friction)."""
-        return ((swing(*p, steps) - measured) ** 2).mean()
+        return ((swing(p, steps) - measured) ** 2).mean()
 
     p = am.tensor([0.8, 0.05], dtype=am.float64, requires_grad=True)
-    guess = swing(*p, steps).detach().numpy()
+    guess = swing(p, steps).detach().numpy()
     (gradient,) = am.autograd.grad(misfit(p), p)
     by_hand = differences(misfit, p.detach())
     gap = max(abs(a - b) for a, b in zip(gradient.tolist(), by_hand, strict=True))
@@ -200,12 +203,12 @@ def pendulum(fast: bool, out: Path) -> dict[str, float]:
     (length, friction), errors, last = measure(measured, p.detach(), steps)
     noise = misfit(truth).item()
     print(f"    the truth  {noise:7.5f}  {LENGTH:7.4f}  {FRICTION:8.4f}")
-    print(f"    so it is {length:.3f} ± {errors[0]:.3f} m long, with a friction of {friction:.3f} ± {errors[1]:.3f}/s\n")
+    print(f"    so its length is {length:.3f} ± {errors[0]:.3f} m, its friction {friction:.3f} ± {errors[1]:.3f} /s\n")
 
-    found = swing(*am.tensor([length, friction], dtype=am.float64), steps).numpy()
+    found = swing(am.tensor([length, friction], dtype=am.float64), steps).numpy()
     whole, small = period(found, END / steps), 2 * math.pi * math.sqrt(length / G)
     print(f"    its first period: {whole:.3f} s; the formula for small swings says {small:.3f} s\n")
-    plot_pendulum(measured.numpy(), guess, found, swing(*truth, steps).numpy(), out / "pendulum.png")
+    plot_pendulum(measured.numpy(), guess, found, swing(truth, steps).numpy(), out / "pendulum.png")
     return {
         "gap": gap, "length": length, "friction": friction, "period": whole, "small": small, "misfit": last,
         "noise": noise, "errors": errors,

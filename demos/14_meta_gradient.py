@@ -109,14 +109,14 @@ def plot_rates(rates: Any, curve: list[float], paths: dict[str, Any], steps: int
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(rates, curve, color=GRAY, label="on a grid")
-    (_, one), (_, two) = paths.items()
+    one = paths["one rate"]
     left.plot([r[0] for r, _ in one], [e for _, e in one], "o-", color=BLUE, markersize=3, label="its path")
     left.plot(one[-1][0][0], one[-1][1], "*", color=ORANGE, markersize=14, label="where it ends")
     left.set(xscale="log", xlabel="learning rate", ylabel="loss", title=f"Loss after {steps} steps, by learning rate")
     left.set_ylim(0, 1.2 * one[0][1])
     for (name, steps_taken), color, style in zip(paths.items(), (BLUE, GREEN), ("-", "--"), strict=True):
         right.plot([end for _, end in steps_taken], style, color=color, label=name)
-    right.set(xlabel="step of the learning rate itself", title="Learning to learn: the loss after training", ylim=(0, None))
+    right.set(title="Learning to learn: the loss after training", xlabel="step of the learning rate", ylim=(0, None))
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
