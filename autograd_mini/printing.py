@@ -6,6 +6,7 @@ the ends.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,29 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 WIDTH, EDGE, THRESHOLD = 80, 3, 1000  # characters a line; elements at each end; elements until the middle is left out
+PRECISION = 4  # decimals
+SCIENTIFIC: bool | None = None  # None: where the elements call for it
+_PROFILES: dict[str, dict[str, Any]] = {
+    "default": {"PRECISION": 4, "THRESHOLD": 1000, "EDGE": 3, "WIDTH": 80},
+    "short": {"PRECISION": 2, "THRESHOLD": 1000, "EDGE": 2, "WIDTH": 80},
+    "full": {"PRECISION": 4, "THRESHOLD": math.inf, "EDGE": 3, "WIDTH": 80},
+}
+
+
+def set_printoptions(
+    precision: int | None = None, threshold: float | None = None, edgeitems: int | None = None,
+    linewidth: int | None = None, profile: str | None = None, sci_mode: bool | None = None,
+) -> None:  # fmt: skip
+    """How tensors show themselves from now on; what is not given stays, but sci_mode: None leaves it to the values.
+
+    profile: "default", "short" or "full", before the others count. precision: decimals. threshold: how many elements
+    are shown in full; of longer axes, edgeitems at each end. linewidth: characters.
+    """
+    if profile is not None and profile not in _PROFILES:
+        raise ValueError(f"profile must be one of {', '.join(_PROFILES)}, but got {profile!r}")
+    given = {"PRECISION": precision, "THRESHOLD": threshold, "EDGE": edgeitems, "WIDTH": linewidth}
+    chosen = _PROFILES[profile] if profile else {}
+    globals().update(chosen | {k: v for k, v in given.items() if v is not None} | {"SCIENTIFIC": sci_mode})
 
 
 def tensor_repr(tensor: Tensor) -> str:
@@ -68,7 +92,10 @@ def _format(array: Any) -> tuple[Callable[[Any], str], int]:
     high, low = (np.abs(finite).max(), np.abs(finite).min()) if finite.size else (1.0, 1.0)
     whole = bool((finite == np.ceil(finite)).all())
     scientific = high / low > 1000 or high > 1e8 or (low < 1e-4 and not whole)
-    spec = ".4e" if scientific else ".0f" if whole else ".4f"
+    if SCIENTIFIC if SCIENTIFIC is not None else scientific:
+        spec = f".{PRECISION}e"
+    else:
+        spec = ".0f" if whole else f".{PRECISION}f"
 
     def text(x: Any) -> str:
         return f"{x:{spec}}" + ("." if spec == ".0f" and np.isfinite(x) else "")

@@ -50,6 +50,12 @@ QUESTIONS = [
     "tuple(LongTensor().shape)",
     "ByteTensor([1, 0]).tolist()",
     "is_floating_point(torch.ones(1))",
+    "numel(torch.ones(2, 3))",
+    "typename(torch.ones(2)) + typename(torch.ones(2).long()) + typename(3) + typename([])",
+    "torch.ones(2).type() + torch.ones(2).double().type() + torch.ones(2).bool().type()",
+    "torch.ones(2).type('torch.DoubleTensor').type()",
+    "torch.ones(2).type(torch.LongTensor).type()",
+    "torch.ones(2).type(torch.float16).type()",
     "set_float32_matmul_precision('high')",
     "use_deterministic_algorithms(False)",
 ]
@@ -152,7 +158,6 @@ def test_old_types_name_a_dtype() -> None:
     ("sparse_coo_tensor", "dense adjacency matrix"),
     ("spmm", "dense"),
     ("jit", "leave it out"),
-    ("onnx", "state_dict"),
     ("quantization", "float16"),
     ("complex64", "two tensors"),
     ("hub", "train one"),
@@ -166,6 +171,18 @@ def test_what_is_absent_says_what_to_do_instead_when_it_is_used(name: str, advic
         absent.deep.down()
     with pytest.raises(AttributeError):
         absent.__array__  # noqa: B018  protocols are not answered
+
+
+def test_old_names_of_types() -> None:
+    with pytest.raises(ValueError, match=r"invalid type: 'torch\.cuda\.FloatTensor'"):
+        am.ones(2).type("torch.cuda.FloatTensor")
+    try:
+        compat.set_default_tensor_type(compat.DoubleTensor)
+        assert am.tensor(1.0).dtype == "float64"
+    finally:
+        compat.set_default_tensor_type("torch.FloatTensor")
+    assert am.tensor(1.0).dtype == "float32"
+    assert am.ones(2, dtype=am.float32).to(am.uint8).type() == "torch.ByteTensor"
 
 
 def test_all_names_exist() -> None:

@@ -193,3 +193,26 @@ def test_random_floats_have_the_dtype_asked_for(dtype: Any) -> None:
 
 def test_rand_float16_is_below_one() -> None:
     assert am.rand(N, dtype=am.float16).numpy().max() < 1
+
+
+# ----------------------------------------------------------------------------------------- PyTorch's lesser names
+
+
+def test_logspace_and_randint_like() -> None:
+    np.testing.assert_allclose(am.logspace(0, 2, 5, dtype=am.float64).numpy(), np.logspace(0, 2, 5))
+    np.testing.assert_allclose(am.logspace(-1, 3, 3, base=2).numpy(), [0.5, 2, 8])
+    drawn = am.randint_like(am.zeros(50, 2), 3, 6)
+    assert drawn.dtype == "float32" and set(drawn.ravel().tolist()) == {3.0, 4.0, 5.0}
+    assert am.randint_like(am.zeros(9), 1, dtype=am.int64).tolist() == [0] * 9
+
+
+def test_new_detach_and_data_ptr() -> None:
+    x = am.ones(2, 3, dtype=am.float64)
+    assert x.new(4, 1).shape == (4, 1) and x.new([1, 2]).tolist() == [1.0, 2.0] and x.new().shape == (0,)
+    assert x.new([1]).dtype == x.new(2).dtype == "float64"
+    assert x.data_ptr() == x.view(6).data_ptr() == x[0].data_ptr() != x[1].data_ptr() != x.clone().data_ptr()
+    w = am.ones(2, requires_grad=True)
+    y = w * 2
+    assert y.detach_() is y and y.is_leaf and not y.requires_grad
+    (w * 3).sum().backward()
+    assert w.detach_().grad.tolist() == [3.0, 3.0] and not w.requires_grad

@@ -35,10 +35,10 @@ __all__ = [
     "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d",
     "conv_transpose1d", "conv_transpose2d", "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d",
     "elu", "embedding", "fold", "gaussian_nll_loss", "gelu", "group_norm", "hardsigmoid", "hardswish", "hardtanh",
-    "huber_loss", "instance_norm", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax",
-    "logsigmoid", "max_pool1d", "max_pool2d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
-    "pairwise_distance", "pixel_shuffle", "prelu", "relu", "relu6", "rms_norm", "scaled_dot_product_attention", "selu",
-    "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "softsign", "tanh", "tanhshrink", "unfold"
+    "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
+    "log_softmax", "logsigmoid", "max_pool1d", "max_pool2d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot",
+    "pad", "pairwise_distance", "pixel_shuffle", "prelu", "relu", "relu6", "rms_norm", "scaled_dot_product_attention",
+    "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "softsign", "tanh", "tanhshrink", "unfold"
 ]
 
 # ------------------------------------------------------------------------------------- layers without parameters
@@ -144,6 +144,56 @@ def _dropout_of_channels(input: Tensor, leading: int, p: float, training: bool, 
     shape = (*input.shape[:leading], *[1] * (input.ndim - leading))
     mask = dropout(creation.ones(*shape, dtype=input.dtype), p, training)
     return input.mul_(mask) if inplace else input * mask  # type: ignore[no-any-return]
+
+
+def interpolate(
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
+) -> Tensor:
+    """(N, C, d1, …) with other lengths d: `size`, or `scale_factor` times what they are; one for all, or one each.
+
+    mode: "nearest" (element ⌊i d / d'⌋ of the old ones), "nearest-exact" (⌊(i + ½) d / d'⌋), "area" (means), or
+    "linear", "bilinear", "trilinear" for one, two, three lengths: between neighbours, the elements being unit cells
+    or, with align_corners, points, the outermost of which stay. Other modes raise NotImplementedError.
+
+    >>> import autograd_mini as am
+    >>> interpolate(am.tensor([[[0.0, 4.0]]]), scale_factor=2, mode="linear")
+    tensor([[[0., 1., 3., 4.]]])
+    """
+    count, linear_modes = input.ndim - 2, ("linear", "bilinear", "trilinear")
+    if mode not in ("nearest", "nearest-exact", "area", *linear_modes) or (
+        count != linear_modes.index(mode) + 1 if mode in linear_modes else mode == "area" and count not in (1, 2)
+    ):
+        raise NotImplementedError(f"interpolate: no mode {mode!r} for an input of {input.ndim} dimensions")
+    if align_corners is not None and mode not in linear_modes:
+        raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear")
+    if (size is None) == (scale_factor is None):
+        raise ValueError("only one of size or scale_factor should be defined, and one must be")
+    given = size if scale_factor is None else scale_factor
+    each = tuple(given) if isinstance(given, (tuple, list)) else (given,) * count
+    if len(each) != count:
+        raise ValueError(f"interpolate: expected {count} sizes or factors for {tuple(input.shape)}, but got {each}")
+    old = input.shape[2:]
+    new = each if scale_factor is None else tuple(math.floor(n * factor) for n, factor in zip(old, each, strict=True))
+    if mode == "area":
+        pools = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d}
+        return pools[count](input, new)  # type: ignore[no-any-return]
+    for dim, (n, m, factor) in enumerate(zip(old, new, each, strict=True), 2):
+        step = n / m if scale_factor is None else 1 / factor  # old elements for each new one
+        input = _resample(input, dim, m, step, mode, bool(align_corners))
+    return input
+
+
+def _resample(x: Tensor, dim: int, count: int, step: float, mode: str, align_corners: bool) -> Tensor:
+    """One axis with `count` elements, `step` apart, in place of those that it has."""
+    last, i = x.shape[dim] - 1, np.arange(count)
+    if mode.startswith("nearest"):
+        at = np.floor((i + 0.5 * (mode == "nearest-exact")) * step).astype(np.int64)
+        return index_rules.index_select(x, dim, np.minimum(at, last))  # type: ignore[no-any-return]
+    at = i * (last / (count - 1) if count > 1 else 0.0) if align_corners else np.maximum((i + 0.5) * step - 0.5, 0.0)
+    low = np.minimum(at.astype(np.int64), last)
+    weight = (at - low).astype(x.dtype).reshape(-1, *[1] * (x.ndim - dim - 1))
+    below, above = (index_rules.index_select(x, dim, j) for j in (low, np.minimum(low + 1, last)))
+    return below * (1 - weight) + above * weight  # type: ignore[no-any-return]
 
 
 def embedding(

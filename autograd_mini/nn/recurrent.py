@@ -53,14 +53,6 @@ _STEPS: dict[str, tuple[Step, int, int]] = {  # the step, how many gates it has,
 }
 
 
-def _times(x: Tensor) -> list[Tensor]:
-    """x[0], x[1], …: halved again and again, so that backward adds log T arrays as large as x, instead of T."""
-    if len(x) <= 1:
-        return [x[0]] if len(x) else []
-    half = len(x) // 2
-    return _times(x[:half]) + _times(x[half:])
-
-
 class _Recurrent(Module):
     """What layers and cells share: the kind of step, the sizes, and parameters uniform on ±1/√hidden_size."""
 
@@ -89,7 +81,7 @@ class _Recurrent(Module):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         w_ih, w_hh, b_ih, b_hh = (self.__dict__[name + suffix] for name in names)
         step, hidden = _STEPS[self._kind][0], []
-        times = _times(F.linear(x, w_ih, b_ih))
+        times = F.linear(x, w_ih, b_ih).unbind(0)
         for now in reversed(times) if backwards else times:
             state = step(now, state, lambda h: F.linear(h, w_hh, b_hh))
             hidden.append(state[0])

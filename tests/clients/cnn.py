@@ -34,7 +34,7 @@ class Net(nn.Module):
         return F.log_softmax(self.fc2(x), dim=1)
 
 
-def make(rng, channels=16):
+def make(rng, channels=8):
     return Net(rng, channels)
 
 

@@ -91,14 +91,14 @@ CLIENTS = {
     "vae": Client("vae", images, {}, {"epochs": 10}, {"hidden": 60, "latent": 5}, {"batch_size": 32, "epochs": 2}),
     **{
         cell.lower(): Client(
-            "char_rnn", text, {"cell": cell}, {"epochs": 3},
+            "char_rnn", text, {"cell": cell}, {"epochs": 2},
             {"cell": cell, "embedding": 12, "hidden": 16, "layers": 2},
             {"batch_size": 8, "bptt": 16, "lr": 1e-2},
         )
         for cell in ("RNN", "LSTM", "GRU")
     },
     "gpt": Client(
-        "gpt", text, {}, {"steps": 2000},
+        "gpt", text, {}, {"steps": 600},
         {"block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 16}, {"steps": 40, "batch_size": 4},
     ),
     "reinforce": Client("reinforce", nothing, {}, {"episodes": 300}, {}, {"episodes": 25}),

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nn.beside_torch import check, losses_equal, numbers, same_error
+from nn.beside_torch import check, numbers, same_error
 
 import autograd_mini as am
 from autograd_mini import nn
-from autograd_mini.nn.recurrent import _times
 
 X = numbers((5, 2, 3), 1)
 KINDS = ["RNN", "LSTM", "GRU"]
@@ -104,19 +103,6 @@ def test_parameters_start_uniform() -> None:
             assert np.abs(values).max() <= 0.2 and abs(values.std() - 0.2 / np.sqrt(3)) < 0.03
 
 
-def test_the_backward_pass_is_not_quadratic_in_time() -> None:
-    """Each time step is read out of halves of halves: no gradient as large as the sequence for every step."""
-    x = am.tensor(np.arange(14.0).reshape(7, 2), requires_grad=True)
-    parts = _times(x)
-    assert [part.tolist() for part in parts] == x.tolist() and _times(x[:0]) == []
-    sum((i + 1) * part.sum() for i, part in enumerate(parts)).backward()
-    assert x.grad.tolist() == [[i + 1.0] * 2 for i in range(7)]
-    depth, node = 0, parts[3].grad_fn
-    while node.next_functions:
-        node, depth = node.next_functions[0][0], depth + 1
-    assert depth <= 6  # two for each halving, none for each step before it
-
-
 def test_what_recurrent_layers_refuse() -> None:
     for kind in KINDS:
         same_error(lambda lib, kind=kind: getattr(lib.nn, kind)(3, 4)(lib.ones(5, 2, 2)), "Expected 3, got")
@@ -133,25 +119,3 @@ def test_what_recurrent_layers_refuse() -> None:
         nn.LSTM(3, 4)([am.ones(2, 3)])
     with pytest.raises(AttributeError, match="packed sequences"):
         nn.utils.rnn  # noqa: B018
-
-
-TEXT = np.array([list(b"hello autograd, hello mini torch")]).T % 32
-CHARACTERS = (TEXT[:-1].reshape(-1, 1), TEXT[1:].reshape(-1))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_character_models_learn_as_in_pytorch(kind: str) -> None:
-    def make(lib: Any) -> Any:
-        class Characters(lib.nn.Module):  # type: ignore[misc, name-defined]
-            def __init__(self) -> None:
-                super().__init__()
-                self.embedding = lib.nn.Embedding(32, 8)
-                self.rnn = getattr(lib.nn, kind)(8, 16, num_layers=2)
-                self.head = lib.nn.Linear(16, 32)
-
-            def forward(self, x: Any) -> Any:
-                return self.head(self.rnn(self.embedding(x))[0]).view(-1, 32)
-
-        return Characters()
-
-    losses_equal(make, *CHARACTERS, lambda lib, y, t: lib.nn.functional.cross_entropy(y, t), lr=0.5)

@@ -307,3 +307,69 @@ def test_mistakes(what: str) -> None:
 def test_mistakes_of_padding(widths: Any, mode: str, value: Any, kind: Any) -> None:
     with pytest.raises(kind):
         rules.pad(am.ones(2, 3), widths, mode, value)
+
+
+# ------------------------------------------------------------------------------------------- work that stays small
+
+
+@pytest.mark.parametrize("read", [lambda x: x.unbind(0), list, lambda x: x.movedim(0, -1).unbind(-1)])
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 64, 65, 200])
+def test_rows_of_a_long_tensor(read: Any, length: int) -> None:
+    """All rows, in order, with their gradients; written through, for they are views."""
+    x = leaf(normal(length, 2))
+    rows = read(x)
+    assert [row.tolist() for row in rows] == x.tolist()
+    if length:
+        sum(((i + 1) * row).sum() for i, row in enumerate(rows)).backward()
+        assert x.grad.tolist() == [[i + 1.0] * 2 for i in range(length)]
+        with am.no_grad():
+            rows[-1][0] = 7.0
+        assert x[-1, 0].item() == 7.0
+
+
+def test_the_gradient_of_rows_is_not_quadratic_in_their_number() -> None:
+    """Gradients are put into zeros as large as a block of rows: counted, T log T elements instead of T²."""
+    x = leaf(normal(512))
+    total = sum(x.unbind(0))
+    sizes, nodes, seen = 0, [total.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        for parent, _ in node.next_functions:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                nodes.append(parent)
+        if node.name == "GetitemBackward":
+            sizes += sum(np.prod(parent.shape) for parent, _ in node.next_functions)
+    assert 512 <= sizes <= 512 * 8 * 3 < 512 * 512
+
+
+def test_cat_of_many() -> None:
+    """Of two operations whose inputs lie interleaved, every input gets its own part of the gradient."""
+    parts = [leaf(normal(i % 3 + 1, 2, seed=i)) for i in range(30)]
+    one, two = am.cat(parts), am.cat(parts[::-1])
+    wide = am.cat([part.T for part in parts], dim=1)
+    weights = [normal(*one.shape, seed=s) for s in range(3)]
+    ((one * weights[0]).sum() + (two * weights[1]).sum() + (wide.T * weights[2]).sum()).backward()
+    start = 0
+    for part in parts:
+        n = len(part)
+        expected = weights[0][start : start + n] + weights[2][start : start + n]
+        end = len(one) - start
+        np.testing.assert_allclose(part.grad.numpy(), expected + weights[1][end - n : end])
+        start += n
+
+
+@pytest.mark.parametrize("p", [0.5, 1.0, 2.0, 3.0, float("inf")])
+def test_cdist(p: float) -> None:
+    torch = pytest.importorskip("torch")
+    a, b = normal(2, 3, 4), normal(2, 5, 4, seed=1)
+    results = []
+    for lib in (am, torch):
+        x, y = (lib.tensor(v, requires_grad=True) for v in (a, b))
+        found = lib.cdist(x, y, p)
+        (found * lib.tensor(normal(2, 3, 5, seed=2))).sum().backward()
+        results.append([found.detach().numpy(), x.grad.numpy(), y.grad.numpy()])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
+    with pytest.raises(RuntimeError, match="cdist: expected"):
+        am.cdist(am.ones(2, 3), am.ones(2, 4))
