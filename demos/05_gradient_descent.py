@@ -285,7 +285,8 @@ def _film(names: Sequence[str], paths: Sequence[Any], frames: int, file: Path) -
         axes.set_title(f"Six optimizers in a valley: step {step}")
         return [*trails, *balls]
 
-    FuncAnimation(figure, draw, frames=[*shown.tolist(), *[shown[-1].item()] * 8]).save(file, PillowWriter(fps=8))
+    rest = [shown[-1].item()] * (frames // 5)  # at the end
+    FuncAnimation(figure, draw, frames=[*shown.tolist(), *rest]).save(file, PillowWriter(fps=8))
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def clouds(samples: int) -> tuple[am.Tensor, am.Tensor]:
     print(f"1. Two clouds, each {positive.shape}; the first positive point is {positive[0].round(3).tolist()}")
     inputs = np.vstack((negative, positive)).astype("float32")
     targets = np.vstack((np.zeros((samples, 1), "float32"), np.ones((samples, 1), "float32")))
-    print(f"   stacked: inputs {inputs.shape}, targets {targets.shape}: {targets[0]} at first, {targets[samples]} later\n")
+    print(f"   stacked: inputs {inputs.shape}, targets {targets.shape}: {targets[0]}, then {targets[samples]}\n")
     return am.from_numpy(inputs), am.from_numpy(targets)
 
 
@@ -79,7 +79,7 @@ def judge(inputs: am.Tensor, targets: am.Tensor, W: am.Tensor, b: am.Tensor) -> 
     print(f"   Least squares, solved: {exact}: loss {best:.4f}")
     print("   The line is where the prediction is 0.5: w1 x + w2 y + b = 0.5, so y = -w1/w2 x + (0.5 - b)/w2")
     slope, height = -w1 / w2, (0.5 - bias) / w2
-    print(f"   = {slope:.3f} x {height:+.3f}")
+    print(f"   = {slope:.3f} x {'-' if height < 0 else '+'} {abs(height):.3f}")
     return {"loss": loss, "accuracy": accuracy, "best": best, "slope": slope, "height": height}
 
 
@@ -127,7 +127,7 @@ def film(inputs: am.Tensor, targets: am.Tensor, lines: list[Any], losses: list[f
         axes.set_title(f"after step {step}: loss {losses[step]:.3f}")
         return [line]
 
-    steps = [*range(0, len(lines), every), *[len(lines) - 1] * 8]
+    steps = [*range(0, len(lines), every), *[len(lines) - 1] * (8 if every == 1 else 1)]  # it rests at the end
     FuncAnimation(figure, frame, frames=steps).save(file, PillowWriter(fps=8))
 
 
