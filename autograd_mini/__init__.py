@@ -104,8 +104,8 @@ _LAZY = {
     "save": "serialization", "load": "serialization", "set_printoptions": "printing", "cdist": "rules.nnet"
 }  # fmt: skip
 _PARTS = (
-    "compat", "distributed", "distributions", "draw", "func", "linalg", "nn", "optim", "serialization", "testing",
-    "training", "utils", "vision",
+    "amp", "compat", "distributed", "distributions", "draw", "func", "linalg", "nn", "onnx", "optim", "serialization",
+    "testing", "training", "utils", "vision",
 )  # fmt: skip
 
 

@@ -7,13 +7,14 @@ for the names in `__all__` that it has not itself, so nothing of this is loaded 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import warnings
 from typing import Any
 
 import numpy as np
 
+from . import amp
+from .amp import GradScaler, autocast
 from .arrays import check_device
 from .creation import as_tensor, default_generator, empty, tensor
 from .dtypes import dtype_of, set_default_dtype
@@ -31,7 +32,7 @@ class device:
 
     def __init__(self, type: Any, index: int | None = None) -> None:
         name, _, number = str(type).partition(":")
-        known = name in ("cpu", "cuda", "mps", "meta", "xpu")
+        known = name in ("cpu", "cuda", "mps", "meta", "xpu", *devices.registered())
         if not known or (number and (index is not None or not number.isdigit())):
             raise RuntimeError(f"Invalid device string: {str(type)!r}: use 'cpu'")
         self.type, self.index = name, int(number) if number else index
@@ -51,7 +52,8 @@ class device:
 
 def set_default_device(device: Any) -> None:
     """Accepts the CPU alone."""
-    check_device(device)
+    if device is not None and str(device).split(":")[0] != "cpu":
+        raise NotImplementedError(f"set_default_device: give device={str(device)!r} to what makes tensors instead")
 
 
 class _Nothing:
@@ -112,72 +114,18 @@ class Absent:
         return f"<{self._name}: not supported>"
 
 
-# ------------------------------------------------------------------------------------------------- mixed precision
-
-
-class autocast(contextlib.ContextDecorator):
-    """Automatic mixed precision, off: with a warning, unless `enabled=False`, everything keeps its own dtype."""
-
-    def __init__(
-        self, device_type: str = "cpu", dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None
-    ) -> None:
-        if enabled:
-            warnings.warn(
-                f"autocast(device_type={device_type!r}) is disabled: there is no bfloat16 and no other device here;"
-                " operations compute in the dtype of their inputs",
-                UserWarning, stacklevel=2,
-            )  # fmt: skip
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
-class GradScaler:
-    """Loss scaling, off (with a warning unless `enabled=False`): the loss stays what it is, `step` is a plain step."""
-
-    def __init__(
-        self, device: str = "cuda", init_scale: float = 2.0**16, growth_factor: float = 2.0,
-        backoff_factor: float = 0.5, growth_interval: int = 2000, enabled: bool = True
-    ) -> None:
-        if enabled:
-            warnings.warn("GradScaler is enabled, but CUDA is not available. Disabling.", UserWarning, stacklevel=2)
-
-    def scale(self, outputs: Any) -> Any:
-        return outputs
-
-    def unscale_(self, optimizer: Any) -> None:
-        """Gradients are not scaled."""
-
-    def step(self, optimizer: Any, *args: Any, **options: Any) -> Any:
-        return optimizer.step(*args, **options)
-
-    def update(self, new_scale: float | None = None) -> None:
-        """There is no scale to be adapted."""
-
-    def get_scale(self) -> float:
-        return 1.0
-
-    def is_enabled(self) -> bool:
-        return False
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to be loaded while disabled, as in PyTorch."""
-
-
-class amp:
-    """`amp.autocast` and `amp.GradScaler`."""
-
-    autocast, GradScaler = autocast, GradScaler
-
-
 class _Cuda(_Nothing):
     amp, matmul = amp, _Cudnn("backends.cuda.matmul")
+
+    def device_count(self) -> int:
+        """The GPUs that the driver offers to CuPy; 0 without either."""
+        try:
+            return devices.cuda_device_count()
+        except RuntimeError:
+            return 0
+
+    def is_available(self) -> bool:
+        return self.device_count() > 0
 
 
 cuda, mps, accelerator = _Cuda("cuda"), _Nothing("mps"), _Nothing("accelerator")
@@ -340,7 +288,6 @@ _ABSENT = {
     ),
     "models run as they are, no compiler: leave it out": ("jit", "fx", "export", "_dynamo"),
     "weights stay floats: for smaller files save them as float16": ("quantization", "ao", "quantize_per_tensor"),
-    "save the weights by save(model.state_dict(), file), which PyTorch can read, and export there": ("onnx",),
     "real numbers only: keep real and imaginary parts in two tensors": (
         "complex", "complex64", "complex128", "view_as_complex", "view_as_real", "polar",
     ),
