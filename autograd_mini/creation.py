@@ -381,7 +381,7 @@ def _detach_(self: Tensor) -> Tensor:
 def _new_like(self: Tensor, *data: Any) -> Tensor:
     """PyTorch's old `new`: `x.new(2, 3)` takes sizes, `x.new([1, 2])` data; in the dtype of this tensor."""
     sizes = not data or all(type(n) is int for n in data)
-    return empty(*(data or (0,)), dtype=self.dtype) if sizes else tensor(*data, dtype=self.dtype)
+    return empty(*(data or (0,)), dtype=self.dtype) if sizes else tensor(data[0], dtype=self.dtype)
 
 
 def _data_ptr(self: Tensor) -> int:
