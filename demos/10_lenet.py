@@ -116,12 +116,11 @@ def plot_mistakes(data: MNISTData, scores: am.Tensor, path: Path) -> None:
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description="Train LeNet on MNIST.")
     parser.add_argument("--data", metavar="PATH", help="folder with MNIST; default: where it is found, or a download")
-    parser.add_argument("--epochs", type=int, help="times through the training images (default: 8; 3 with --fast)")
     parser.add_argument("--out", type=Path, default=Path("out/10_lenet"), help="folder for pictures")
     parser.add_argument("--fast", action="store_true", help="1,200 drawn digits instead of MNIST, in seconds")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    epochs = args.epochs or (3 if args.fast else 8)
+    epochs = 3 if args.fast else 8
 
     am.manual_seed(0)
     data, model = read_data(args), lenet()

@@ -228,12 +228,11 @@ def train(
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description="Train a small GPT on sentences of a grammar.")
-    parser.add_argument("--steps", type=int, help="of training (default: 1000; 120 with --fast)")
     parser.add_argument("--out", type=Path, default=Path("out/11_char_gpt"), help="folder for pictures and text")
     parser.add_argument("--fast", action="store_true", help="a smaller model and fewer steps, in seconds")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    steps = args.steps or (120 if args.fast else 1000)
+    steps = 120 if args.fast else 1000
 
     am.manual_seed(0)
     rng = np.random.default_rng(1)
