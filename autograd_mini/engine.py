@@ -40,7 +40,9 @@ class Node:
     returns at once. A node's number is larger than its parents', so sorting by it is a topological order.
     """
 
-    __slots__ = ("dtype", "extra", "given", "kept", "mode", "number", "options", "parents", "primitive", "shape")
+    __slots__ = (
+        "__weakref__", "dtype", "extra", "given", "kept", "mode", "number", "options", "parents", "primitive", "shape"
+    )  # fmt: skip
 
     primitive: Primitive | None
     parents: tuple[Node | None, ...]  # one per input; None: that input needs no gradient
@@ -69,9 +71,9 @@ class Node:
 
 
 class Extra:
-    """The gradient (of leaves, and where `retain_grad` asked for it), hooks, the source line, a leaf's tensor."""
+    """The gradient (of leaves, and where `retain_grad` asked for it), hooks, a leaf's tensor, marks of anomaly mode."""
 
-    __slots__ = ("after", "grad", "hooks", "retain", "tensor", "where")
+    __slots__ = ("after", "grad", "hooks", "prints", "retain", "tensor", "where")
 
     def __init__(self) -> None:
         self.grad: Tensor | None = None
@@ -79,7 +81,8 @@ class Extra:
         self.after: dict[int, Callable[[Tensor], None]] = {}  # hooks that run once `.grad` is there
         self.retain = False
         self.tensor: weakref.ref[Any] | None = None
-        self.where = ""
+        self.where = ""  # the source line that ran the operation …
+        self.prints: list[int] = []  # … and fingerprints of the values that it keeps
 
 
 def extra_of(node: Node) -> Extra:
@@ -135,11 +138,12 @@ def record(
 class TensorCore:
     """What the engine needs of a tensor: the array, and the node that made it. `tensor.Tensor` adds the rest."""
 
-    __slots__ = ("__dict__", "__weakref__", "_array", "_grad", "_node")
+    __slots__ = ("__dict__", "__weakref__", "_array", "_grad", "_node", "_origin")
 
     _array: Array  # an ndarray; a NumPy scalar where an operation returned one
     _node: Node | None  # None: no gradient is required
     _grad: Tensor | None  # unset, but where `.grad` belongs to a tensor that does not require grad
+    _origin: weakref.ref[Node]  # unset, but where this was detached from the result of a recorded operation
 
     @property
     def requires_grad(self) -> bool:
@@ -225,7 +229,10 @@ class TensorCore:
     def detach(self) -> Tensor:
         """The same memory without the history: nothing flows back through it."""
         self._array = np.asanyarray(self._array) if isinstance(self._array, np.generic) else self._array
-        return wrap(self._array)
+        detached = wrap(self._array)
+        if self._node is not None and self._node.primitive is not None:
+            detached._origin = weakref.ref(self._node)
+        return detached
 
     def backward(
         self,

@@ -110,11 +110,18 @@ class Tensor(TensorCore):
     # ------------------------------------------------------------------------------------- values for Python
 
     def numpy(self) -> Array:
-        """The ndarray itself (shared memory). Refused where that would cut a gradient unnoticed: detach() first."""
+        """The ndarray itself (shared memory). Refused where that would cut a gradient unnoticed: detach() first.
+
+        What was detached from a computed tensor is read-only while its graph is alive, which may need the values.
+        """
         if self._node is not None:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         self._array = np.asanyarray(self._array)
-        return self._array
+        if (origin := getattr(self, "_origin", None)) is None or origin() is None:
+            return self._array
+        view = self._array.view()
+        view.flags.writeable = False
+        return view
 
     def item(self) -> Any:
         """The only element, as a Python number."""

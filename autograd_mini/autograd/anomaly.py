@@ -1,10 +1,11 @@
-"""Anomaly detection: the first NaN or infinity, forward or backward, is an error that names where it was made."""
+"""Anomaly detection: the first NaN or infinity, and a kept value that was overwritten, name where they were made."""
 
 from __future__ import annotations
 
 import linecache
 import os
 import sys
+import zlib
 from types import FrameType
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..engine import Array, Extra, Node, TensorCore, extra_of
 from ..modes import ModeSwitch, Watcher, current_mode
-from ..writes import describe
+from ..writes import describe, recorded_at
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -21,7 +22,9 @@ class detect_anomaly(ModeSwitch):
     """Inside, the first NaN or infinity is an error that names its operation and the user's source line that ran it.
 
     Checks the value of every recorded operation, and every gradient in backward, also in one that is recorded in its
-    turn; slower, so only for hunting. NumPy's own warnings are silent meanwhile. check_nan=False checks nothing.
+    turn; slower, so only for hunting. A checksum of every value that is kept for backward notices, too, when it was
+    changed through an ndarray that shares its memory, which no tensor knows of.
+    NumPy's own warnings are silent meanwhile. check_nan=False checks nothing.
 
     >>> import autograd_mini as am
     >>> x = am.tensor([0.0, 4.0], requires_grad=True)
@@ -85,6 +88,7 @@ class _Anomaly:
             self.outer.forward(node, out, inputs)
         extra = extra_of(node)
         extra.where = f"{_user_line()}{f' (module {node.mode.scope})' if node.mode.scope else ''}"
+        extra.prints = _fingerprints(node)
         assert node.primitive is not None
         if node.mode.order:  # a step within a rule, whose result `backward` will be shown
             self.unclaimed.append(extra)
@@ -96,6 +100,8 @@ class _Anomaly:
     def backward(self, node: Node | None, i: int, gradient: Array) -> None:
         if self.outer is not None:
             self.outer.backward(node, i, gradient)
+        if node is not None:
+            _check_fingerprints(node)
         if bad := _first_bad(gradient):
             what = "backward() was given" if node is None else f"Function '{node.name}' returned"
             shape = f" ({describe(gradient)})" if node is not None else ""
@@ -103,6 +109,30 @@ class _Anomaly:
         for step in self.unclaimed if node is not None else ():
             step.where += f"\n  to differentiate {node.name}, of\n  {_where(node)}"  # type: ignore[union-attr]
         self.unclaimed.clear()
+
+
+def _kept_arrays(node: Node) -> list[tuple[str, Array]]:
+    """What this node keeps for its rules, by the names that they ask for."""
+    assert node.primitive is not None
+    pairs = zip(node.primitive.asked, node.kept, strict=True) if type(node.kept) is tuple else ()
+    lists = [(name, value if isinstance(value, tuple) else (value,)) for name, value in pairs]
+    return [(name, array) for name, arrays in lists for array in arrays if isinstance(array, np.ndarray)]
+
+
+def _fingerprints(node: Node) -> list[int]:
+    return [zlib.crc32(np.ascontiguousarray(array).data) for _, array in _kept_arrays(node)]
+
+
+def _check_fingerprints(node: Node) -> None:
+    """Raise if a value that this node keeps is another now than it was when the operation ran."""
+    then = node.extra.prints if node.extra is not None else []
+    for (name, array), old, new in zip(_kept_arrays(node), then, _fingerprints(node) if then else (), strict=False):
+        if old != new:
+            raise RuntimeError(
+                f"a value needed for gradient computation was changed, and by no tensor: {name!r} ({describe(array)})"
+                f" of {node!r} is not what it was in the forward pass. An ndarray that shares its memory was written,"
+                f" one that came from .numpy() or that a tensor was made of: write into a copy.{recorded_at(node)}"
+            )
 
 
 def _where(node: Node | None) -> str:
