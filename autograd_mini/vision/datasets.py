@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from ..tensor import Tensor
 from ..utils.data import Dataset
 from .digits import digits
 from .idx import DataError
+from .mnist import FASHION_MNIST, DataSet, load_mnist, load_relative
+from .mnist import KMNIST as KUZUSHIJI
 from .mnist import MNIST as ORIGINAL
-from .mnist import load_mnist
 
 
 class _Digits(Dataset[Any]):
@@ -26,7 +27,7 @@ class _Digits(Dataset[Any]):
     image an ndarray, uint8 (28, 28), unless `transform` makes something else of it, the label a Python int.
     """
 
-    classes = ("0 - zero", "1 - one", "2 - two", "3 - three", "4 - four") + (
+    classes: ClassVar[tuple[str, ...]] = ("0 - zero", "1 - one", "2 - two", "3 - three", "4 - four") + (
         "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine",
     )  # fmt: skip
     data: Tensor
@@ -78,6 +79,38 @@ class MNIST(_Digits):
         self._hold(*(loaded[:2] if train else loaded[2:4]))
 
 
+class _Relative(_Digits):
+    """`root`, `train`, `transform`, `target_transform` and `download` as in `MNIST`."""
+
+    _dataset: ClassVar[DataSet]
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        train: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        download: bool = False,
+    ) -> None:
+        super().__init__(train, transform, target_transform)
+        loaded = load_relative(self._dataset, root, download=download)
+        self._hold(*(loaded[:2] if train else loaded[2:4]))
+
+
+class FashionMNIST(_Relative):
+    """Pictures of clothes by Zalando, from `root`/FashionMNIST/raw (Xiao, Rasul & Vollgraf, arXiv:1708.07747)."""
+
+    _dataset = FASHION_MNIST
+    classes = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+
+
+class KMNIST(_Relative):
+    """Cursive Japanese letters, from `root`/KMNIST/raw (Clanuwat et al., arXiv:1812.01718)."""
+
+    _dataset = KUZUSHIJI
+    classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+
+
 class DrawnDigits(_Digits):
     """Digits that the package draws itself, in place of MNIST where there is no network: see `vision.digits`.
 
@@ -99,6 +132,6 @@ class DrawnDigits(_Digits):
         self._hold(*digits(n if n is not None else (60_000 if train else 10_000), train=train, seed=seed))
 
 
-_ADVICE = "take MNIST or DrawnDigits, or read the files (vision.read_idx reads IDX) into a utils.data.TensorDataset"
-for _name in ("FashionMNIST", "KMNIST", "EMNIST", "QMNIST", "CIFAR10", "CIFAR100", "ImageFolder", "FakeData", "LSUN"):
+_ADVICE = "take MNIST, FashionMNIST, KMNIST or DrawnDigits, or read the files into a utils.data.TensorDataset"
+for _name in ("EMNIST", "QMNIST", "CIFAR10", "CIFAR100", "ImageFolder", "FakeData", "LSUN"):
     globals()[_name] = Absent(f"vision.datasets.{_name}", _ADVICE)

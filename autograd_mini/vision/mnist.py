@@ -7,6 +7,7 @@ however it was packed, and a spoiled one never is.
 import contextlib
 import functools
 import hashlib
+import io
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -19,9 +20,10 @@ import numpy.typing as npt
 from .digits import digits
 from .download import Mirrors
 from .files import cache_dir, read_npz, replacing
-from .idx import DataError, encode_idx, read_idx
+from .idx import DataError, encode_idx, read_at_most, read_idx
 
 Bytes = npt.NDArray[np.uint8]
+GZIP = b"\x1f\x8b"  # how a gzipped file starts
 
 
 class MNISTData(NamedTuple):
@@ -35,12 +37,16 @@ class MNISTData(NamedTuple):
 
 
 class Member(NamedTuple):
-    """One file of a data set: its name unpacked, its name in Keras' .npz, its shape, its SHA-256 unpacked."""
+    """One file of a data set: its name unpacked, its name in Keras' .npz, its shape, its SHA-256 unpacked.
+
+    Of the relatives of MNIST the MD5 of the archive is known instead: that which torchvision expects.
+    """
 
     file: str
     key: str
     shape: tuple[int, ...]
-    sha256: str
+    sha256: str = ""
+    md5: str = ""
 
 
 class DataSet(NamedTuple):
@@ -86,6 +92,49 @@ MNIST = DataSet(
         ),
     ),
 )
+
+
+def _relative(name: str, mirror: str, *md5: str) -> DataSet:
+    """Files of the same names and shapes as MNIST's."""
+    members = tuple(m._replace(sha256="", md5=s) for m, s in zip(MNIST.members, md5, strict=True))
+    return DataSet(name, "", (mirror,), members)
+
+
+FASHION_MNIST = _relative(
+    "FashionMNIST",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "25c81989df183df01b3e8a0aad5dffbe",
+    "bef4ecab320f06d8554ea6380940ec79",
+    "bb300cfdad3c16e7a12a480ee83cd310",
+)
+KMNIST = _relative(
+    "KMNIST",
+    "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+    "bdb82020997e1d708af4cf47b453dcf7",
+    "e144d726b3acfaa3e44228e80efcd344",
+    "5c965bf0a639b31b8f53240b1b52f4d7",
+    "7320c461ea6c1c855c0b718fb2a4b134",
+)
+
+
+def load_relative(
+    dataset: DataSet, root: str | os.PathLike[str], *, download: bool = False, timeout: float = 5.0
+) -> MNISTData:
+    """A relative of MNIST from `root`/<its name>/raw, where torchvision keeps it, from the cache, or from its mirror.
+
+    An archive (.gz) is proved by its MD5. Of a file that somebody unpacked only the shape and the labels' range can
+    be checked; the archive, where it lies beside it, is read instead. Raises DataError.
+    """
+    folder = Path(root) / dataset.name / "raw"
+    if any(_find(folder, member) for member in dataset.members):
+        return _named([_read_member(folder, member) for member in dataset.members], f"{dataset.name} from {folder}")
+    cache = cache_dir() / dataset.name
+    with contextlib.suppress(DataError, OSError):
+        return _named([_read_member(cache, member) for member in dataset.members], f"{dataset.name} (cache)")
+    if not download:
+        raise DataError(f"Dataset not found in {folder}. You can use download=True to download it")
+    return _named(_download(dataset, dataset.mirrors, timeout), f"{dataset.name} (downloaded to {cache})")
 
 
 def load_mnist(
@@ -185,7 +234,8 @@ def _read(dataset: DataSet, place: Path) -> list[Bytes]:
 def _find(folder: Path, member: Member) -> Path | None:
     """The file of a member, plain or gzipped; some copies have a dot where the original has a hyphen."""
     names = (member.file, member.file.replace("-idx", ".idx"))
-    files = (folder / f"{name}{packed}" for packed in ("", ".gz") for name in names)
+    ways = (".gz", "") if member.md5 else ("", ".gz")
+    files = (folder / f"{name}{packed}" for packed in ways for name in names)
     return next(filter(Path.is_file, files), None)
 
 
@@ -198,11 +248,21 @@ def _read_member(folder: Path, member: Member) -> Bytes:
 
 
 def _read_idx(member: Member, stream: IO[bytes], name: str) -> Bytes:
+    if member.md5:
+        packed = read_at_most(stream, math.prod(member.shape) + 2**16)
+        found = hashlib.md5(packed, usedforsecurity=False).hexdigest()
+        if packed[:2] == GZIP and found != member.md5:
+            raise DataError(f"{name}: spoiled: MD5 of the archive is {found}, expected {member.md5}")
+        stream = io.BytesIO(packed)
     return _check(read_idx(stream, member.shape, np.uint8, name=name), member, name)
 
 
 def _check(array: Bytes, member: Member, name: str) -> Bytes:
     """Return `array` if its IDX file has the right sum: one sum for every way of packing."""
+    if not member.sha256:
+        if array.ndim == 1 and array.max(initial=0) > 9:
+            raise DataError(f"{name}: labels up to {array.max()}, expected 0 to 9")
+        return array
     found = hashlib.sha256(encode_idx(array)).hexdigest()
     if found != member.sha256:
         raise DataError(f"{name}: spoiled: SHA-256 of the unpacked file is {found}, expected {member.sha256}")
