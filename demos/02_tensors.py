@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import autograd_mini as am
+from autograd_mini import nn
 from autograd_mini.vision import digits, load_mnist
 
 BLUE, ORANGE, GREEN, SKY = "#0072B2", "#E69F00", "#009E73", "#56B4E9"
@@ -112,6 +113,17 @@ def slices(images: am.Tensor, out: Path) -> dict[str, tuple[int, ...]]:
         axes.set(title=f"batch {i + 1}", xticks=[], yticks=[])
     figure.savefig(out / "batches.png")
     return {index: tuple(piece.shape) for index, piece in cut.items()}
+
+
+def labels() -> list[list[int]]:
+    """Classes as rows with a single 1."""
+    known = am.tensor([5, 0, 4])  # of MNIST's first three digits
+    rows = nn.functional.one_hot(known, num_classes=10)
+    print("\n   Labels 5, 0, 4 one-hot, as a loss on probabilities wants them; argmax leads back:")
+    for label, row in zip(known.tolist(), rows.tolist(), strict=True):
+        print(f"   {label} -> {row}")
+    assert (rows.argmax(1) == known).all()
+    return rows.tolist()
 
 
 def shapes() -> dict[str, Any]:
@@ -251,6 +263,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     found = {
         "ranks": ranks(),
         "slices": slices(am.from_numpy(images), args.out),
+        "one-hot": labels(),
         "shapes": shapes(),
         "broadcasting": broadcasting(args.out),
         "products": products(args.out),

@@ -63,6 +63,8 @@ def test_02_tensors(tell: Tell) -> None:
     assert found["shapes"] == {
         "reshaped": [[0, 1, 2], [3, 4, 5]], "column": [[0], [1], [2], [3], [4], [5]], "transposed": (20, 300),
     }  # fmt: skip
+    assert [row.index(1) for row in found["one-hot"]] == [5, 0, 4] and np.shape(found["one-hot"]) == (3, 10)
+    assert np.sum(found["one-hot"]) == 3
     broadcast = found["broadcasting"]
     assert broadcast["W + X"] == [[1, 3, 5], [7, 9, 11]] and broadcast["W * X"] == [[0, 2, 6], [12, 20, 30]]
     assert broadcast["A * 10"] == [[10, 20], [30, 40]] and broadcast["A * b"] == [[10, 40], [30, 80], [50, 120]]
