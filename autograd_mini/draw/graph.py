@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,17 @@ from . import values
 from .cost import Costs
 from .cost import cost as costs_of
 from .crop import crop
+from .details import details
 from .dot import to_dot
 from .gradients import show_gradients
 from .health import Problems, check, mark_causes
 from .model import Model, Sources, read
 from .names import name_wires
 from .options import Options
-from .page import page
+from .page import Level, page
 from .steps import Step, animated, gif, steps
 from .svg import to_svg
-from .text import to_text
+from .text import remarks, table, to_text
 from .trace import trace_backward
 from .units import Plan, plan
 from .view import View, view_of
@@ -37,6 +39,9 @@ from .view import View, view_of
 MAX_BOXES = 1500  # that a layout is tried on
 AUTO_WIRE = 30  # operations up to which every tensor is shown
 MAX_READ_VALUES = 2000  # operations; of a longer graph only those that are shown are looked at
+MAX_UNFOLDED = 60  # operations up to which a page of a folded graph can show every tensor, too
+MAX_STEPPED = 20  # and up to which it has steps, too: each is three times its size
+MAX_PAGED = 200  # boxes of the other ways to fold it
 TIMEOUT = 60.0  # seconds for the layout
 INSTALL = "Install it (apt, brew or conda install graphviz)"
 NO_DOT = f"Graphviz's `dot` was not found, so the built-in layout draws. {INSTALL} for smoother pictures, PNG and PDF."
@@ -153,14 +158,40 @@ class Graph:
         return gif([self._render("png", step.view) for step in self.steps()])
 
     def html(self) -> str:
-        """The picture as a self-contained page: backward step by step where `steps` can, zoom, search, dark theme."""
+        """The picture as a self-contained page, which asks nothing of any network.
+
+        Backward step by step where `steps` can, folded and unfolded; a click shows details, hovering the path to the
+        output; zoom, pan, search, a dark theme, all of it by keyboard, too, and a table for those who do not see.
+        """
         self._check_size()
-        try:
-            made = self.steps()
-        except ValueError:
-            made = []
-        frames = [self._svg(step.view) for step in made] or [self.svg()]
-        return page(frames, [step.caption for step in made], self.view.title, self.text())
+        plans = self._plans()
+        levels = [self._level(plan) for plan in plans]
+        own = next(i for i, plan in enumerate(plans) if plan is self._plan)
+        rows = table(self.model, self._options.precision)
+        return page(levels, own, self.view.title, rows, remarks(self.model))
+
+    def _plans(self) -> list[Plan | None]:
+        """Ways to fold this graph, the most folded first; None is every tensor."""
+        found: dict[int, Plan | None] = {}
+        for depth, fold in itertools.product((1, 2, 3), (True, False)):
+            made = plan(self.model, replace(self._options, depth=depth, fold=fold, expand=()))
+            if any(unit.module for unit in made.units) or len(made.units) < len(self.model.ops):
+                found.setdefault(len(made.units), made)
+        if self._plan is not None:
+            found[len(self._plan.units)] = self._plan
+        whole = [None] if self._plan is None or len(self.model.ops) <= MAX_UNFOLDED else []
+        return [made for size, made in sorted(found.items()) if size <= MAX_PAGED or made is self._plan] + whole
+
+    def _level(self, folded: Plan | None) -> Level:
+        view = self.view if folded is self._plan else view_of(self.model, self._options, folded)
+        made = []
+        if folded is None and (self._plan is None or len(self.model.ops) <= MAX_STEPPED):
+            with contextlib.suppress(ValueError):
+                made = steps(self.model, view)
+        frames = [self._svg(step.view) for step in made] or [self._svg(view)]
+        links = [(link.tail, link.head) for link in view.links if not link.back]
+        told = details(self.model, view, folded, self._options.precision)
+        return Level(frames, [step.caption for step in made], told, links)
 
     def to_dict(self) -> dict[str, Any]:
         """The model behind the picture, as dictionaries, lists, numbers and text."""
@@ -200,9 +231,9 @@ class Graph:
         """What notebooks show; never raises."""
         bundle: dict[str, Any] = {"text/plain": repr(self)}
         for kind, make in (("image/svg+xml", self._notebook_svg), ("image/png", self._notebook_png)):
-            if (not include or kind in include) and kind not in (exclude or ()):
-                with contextlib.suppress(Exception), warnings.catch_warnings():
-                    warnings.simplefilter("default")
+            with contextlib.suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("default")
+                if (not include or kind in include) and kind not in (exclude or ()):
                     bundle[kind] = make()
         with contextlib.suppress(Exception):
             if len(bundle) == 1:

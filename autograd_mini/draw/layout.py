@@ -123,7 +123,8 @@ def place(view: View) -> Placed:
         p.y -= top
         p.cross = p.y
         if view.down:
-            p.x, p.width, p.y, p.above, p.below = p.y - p.above, p.above + p.below, p.x + p.width / 2, *[p.width / 2] * 2
+            half = p.width / 2
+            p.x, p.width, p.y, p.above, p.below = p.y - p.above, p.above + p.below, p.x + half, half, half
     right = max((p.x + p.width for p in everything), default=0.0)
     return Placed(everything, routes, right, max((p.y + p.below for p in everything), default=0.0), framed)
 

@@ -1,6 +1,7 @@
-"""A self-contained HTML page: the picture with steps, zoom, search and a dark theme. It asks nothing of any network.
+"""A self-contained HTML page: the picture folded and unfolded, with steps, details, paths, zoom, search, a dark theme.
 
-The policy in its head allows this one script and this one style by their hashes, and nothing else.
+It asks nothing of any network: the policy in its head allows this one script and this one style by their hashes, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import hashlib
 import html
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
 
 from .names import clean
 from .steps import merged
@@ -27,107 +30,78 @@ body{margin:0;font:15px Helvetica,Arial,sans-serif;color:#1F2328;background:#FFF
 body{display:flex;flex-direction:column;height:100vh}
 header{display:flex;gap:8px;align-items:center;flex-wrap:wrap;padding:8px}
 button,input{min-height:38px;min-width:38px;font:inherit;color:inherit;background:inherit}
-button,input{border:1px solid #6E7781;border-radius:6px}
-main{flex:1;min-height:0;touch-action:none;cursor:grab}main svg{width:100%;height:100%}
-:focus-visible{outline:3px solid #79C0FF}#caption{margin:0}pre{overflow:auto;max-height:40vh}details{padding:8px}
+button,input{border:1px solid #6E7781;border-radius:6px}[hidden]{display:none!important}button:disabled{opacity:.45}
+main{flex:1;min-height:0;display:flex}
+#stage{flex:1;min-width:0;overflow:hidden;touch-action:none;cursor:grab;user-select:none;-webkit-user-select:none}
+#stage svg,.level{width:100%;height:100%}.node{cursor:pointer}
+:focus-visible{outline:3px solid #79C0FF}#caption{margin:0}
+.path .node,.path .edge{opacity:.25}.path .on{opacity:1}
+aside{width:22em;max-width:45vw;overflow:auto;padding:0 12px 12px;border-left:1px solid #6E7781}
+aside h2{font-size:1.1em;overflow-wrap:anywhere}dt{color:#6E7781;margin-top:8px}dd{margin:0;overflow-wrap:anywhere}
+footer{padding:8px;overflow:auto;max-height:45vh}td,th{text-align:left;padding:1px 12px 1px 0;vertical-align:top}
 .hit{font-weight:bold;text-decoration:underline;paint-order:stroke;stroke:#F2C200;stroke-width:2px}
 DARK
-@media print{header,details{display:none}}
+@media print{header,footer,aside{display:none}}
 """
-
-_SCRIPT = """
-"use strict";
-const svg = document.querySelector("main svg"), caption = document.getElementById("caption");
-const captions = JSON.parse(document.getElementById("captions").textContent);
-const range = g => /^s(\\d+)_(\\d+)$/.exec(g.getAttribute("class") || "");
-const moving = [...svg.querySelectorAll("g")].map(g => [g, range(g)]).filter(p => p[1]);
-const home = svg.getAttribute("viewBox").split(/[ ,]+/).map(Number);
-let view = home.slice(), step = captions.length - 1;
-function show(k) {
-  step = Math.max(0, Math.min(captions.length - 1, k));
-  for (const [g, r] of moving) g.style.visibility = +r[1] <= step && step <= +r[2] ? "visible" : "hidden";
-  if (captions.length) caption.textContent = "step " + step + " of " + (captions.length - 1) + ": " + captions[step];
-}
-function look() { svg.setAttribute("viewBox", view.join(" ")); }
-function zoom(f, x, y) {
-  x = x ?? view[0] + view[2] / 2; y = y ?? view[1] + view[3] / 2;
-  view = [x - (x - view[0]) * f, y - (y - view[1]) * f, view[2] * f, view[3] * f]; look();
-}
-function fit() { view = home.slice(); look(); }
-function point(e) {
-  const p = new DOMPoint(e.clientX, e.clientY).matrixTransform(svg.getScreenCTM().inverse());
-  return [p.x, p.y];
-}
-function find(text) {
-  let count = 0;
-  for (const t of svg.querySelectorAll("text")) {
-    const hit = text !== "" && t.textContent.toLowerCase().includes(text.toLowerCase());
-    t.classList.toggle("hit", hit); count += hit;
-  }
-  caption.textContent = text ? count + " found" : caption.textContent;
-}
-function theme() {
-  const chosen = document.documentElement.dataset;
-  const dark = chosen.theme ? chosen.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  chosen.theme = dark ? "light" : "dark";
-}
-const does = {
-  back: () => show(step - 1), next: () => show(step + 1),
-  closer: () => zoom(0.8), farther: () => zoom(1.25), fit, theme,
-};
-for (const [id, f] of Object.entries(does)) document.getElementById(id)?.addEventListener("click", () => f());
-const search = document.getElementById("search");
-search.addEventListener("input", () => find(search.value));
-const keys = {
-  ArrowLeft: does.back, ArrowRight: does.next, "+": does.closer, "-": does.farther, "0": fit, d: theme,
-  "/": () => search.focus(),
-};
-addEventListener("keydown", e => {
-  if (e.target === search) {
-    if (e.key === "Escape") { search.value = ""; find(""); search.blur(); }
-    return;
-  }
-  if (!keys[e.key] || e.ctrlKey || e.metaKey || e.altKey) return;
-  e.preventDefault(); keys[e.key]();
-});
-svg.addEventListener("wheel", e => {
-  e.preventDefault(); zoom(e.deltaY > 0 ? 1.1 : 0.9, ...point(e));
-}, {passive: false});
-let held = null;
-svg.addEventListener("pointerdown", e => {
-  held = point(e); svg.setPointerCapture(e.pointerId); e.preventDefault();
-});
-svg.addEventListener("pointermove", e => {
-  if (held) { const [x, y] = point(e); view[0] += held[0] - x; view[1] += held[1] - y; look(); }
-});
-for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => { held = null; });
-show(step);
-"""
+_KEYS = "keys: ← → step · f fold · u unfold · + − zoom · 0 fit · shift with arrows pan · / search, enter next"
+_KEYS += " · tab to the boxes, enter details · escape close · d dark or light"
 
 
-def page(frames: Sequence[str], captions: Sequence[str], title: str, text: str) -> str:
-    """The page of one picture (`captions` empty) or of the steps of one; `text` is the same as a table."""
-    head, body, tail, _ = merged(frames)
-    drawing = (head + body + tail)[head.index("<svg") :]
-    style = _STYLE.replace("DARK", _dark())
-    policy = f"default-src 'none'; script-src '{_hash(_SCRIPT)}'; style-src '{_hash(style)}'; base-uri 'none'"
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The picture at one degree of folding."""
+
+    frames: Sequence[str]  # SVG: one, or one per step
+    captions: Sequence[str]  # per step; empty if there are none
+    details: dict[str, list[tuple[str, str]]]  # id of a box -> label and text, of which the first names it
+    links: list[tuple[str, str]]  # ids of boxes: tail, head
+
+
+def page(levels: Sequence[Level], start: int, title: str, table: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
+    """The page; it opens with level `start`. `table`: the same for those who do not see, the first row its head."""
+    style, script = _STYLE.replace("DARK", _dark()), _script()
+    policy = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'"
     name = html.escape(clean(title or "graph"))
-    data = json.dumps([clean(c) for c in captions]).replace("<", "\\u003c")
-    steps = _button("back", "←", "step back (left arrow)") + _button("next", "→", "next step (right arrow)")
+    facts = [{"captions": x.captions, "details": x.details, "links": x.links} for x in levels]
+    data = json.dumps({"start": start, "levels": facts}, default=str).replace("<", "\\u003c")
+    buttons = [
+        ("back", "←", "step back (left arrow)"), ("next", "→", "next step (right arrow)"), ("fold", "⊟", "fold (f)"),
+        ("unfold", "⊞", "unfold (u)"), ("farther", "−", "zoom out (-)"), ("closer", "+", "zoom in (+)"),
+        ("fit", "fit", "whole picture (0)"), ("theme", "◐", "dark or light (d)"),
+    ]  # fmt: skip
     return "\n".join([
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<style>{style}</style></head><body><header>",
-        (steps if captions else "") + _button("farther", "−", "zoom out (-)") + _button("closer", "+", "zoom in (+)"),
-        _button("fit", "fit", "whole picture (0)") + _button("theme", "◐", "dark or light (d)"),
+        *(_button(*button) for button in buttons),
         '<input id="search" type="search" placeholder="search ( / )" aria-label="search in the picture">',
         '<p id="caption" aria-live="polite"></p></header>',
-        f'<main aria-label="{name}">{drawing}</main>',
-        f"<details><summary>as a table</summary><pre>{html.escape(clean(text, 40_000))}</pre></details>",
-        f'<script type="application/json" id="captions">{data}</script>',
-        f"<script>{_SCRIPT}</script></body></html>\n",
+        f'<main aria-label="{name}"><div id="stage">{"".join(map(_drawing, levels))}</div>',
+        f'<aside id="panel" aria-live="polite" aria-label="details" hidden>{_button("close", "✕", "close (escape)")}',
+        '<h2 id="what"></h2><dl id="facts"></dl></aside></main>',
+        f"<footer><p>{_KEYS}</p><details><summary>as a table</summary>{_table(table, notes)}</details></footer>",
+        f'<script type="application/json" id="data">{data}</script>',
+        f"<script>{script}</script></body></html>\n",
     ])  # fmt: skip
+
+
+def _script() -> str:
+    return resources.files(__package__).joinpath("page.js").read_text("utf-8")
+
+
+def _drawing(level: Level) -> str:
+    head, body, tail, _ = merged(level.frames)
+    whole = head + body + tail
+    return f'<div class="level" hidden>{whole[whole.index("<svg") :]}</div>'
+
+
+def _table(rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
+    texts = [[html.escape(clean(cell, 300)) for cell in row] for row in rows]
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in texts[0]) if texts else ""
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in texts[1:])
+    said = "".join(f"<p>{html.escape(clean(note))}</p>" for note in notes)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{said}"
 
 
 def _button(name: str, sign: str, label: str) -> str:
@@ -138,10 +112,9 @@ def _dark() -> str:
     """The dark theme, where the system asks for it and where the button does."""
 
     def rules(at: str) -> str:
-        painted = "".join(
-            f'{at} main [{what}="{old}" i]{{{what}:{new}}}' for old, new in _DARK.items() for what in ("fill", "stroke")
-        )
-        plain = f"{at} main text:not([fill]){{fill:#E6EDF3}}"
+        pairs = [(what, *colors) for colors in _DARK.items() for what in ("fill", "stroke")]
+        painted = "".join(f'{at} #stage [{what}="{old}" i]{{{what}:{new}}}' for what, old, new in pairs)
+        plain = f"{at} #stage text:not([fill]){{fill:#E6EDF3}}"
         return f"{at} body{{color:#E6EDF3;background:#0D1117}}{plain}{painted}"
 
     system = rules(":root:not([data-theme=light])")

@@ -131,10 +131,11 @@ def _box(p: Place, down: bool) -> str:
     paint += ' stroke-dasharray="5 3"' if box.dashed else ""
     size = f'width="{p.width:.1f}" height="{p.above + p.below:.1f}"'
     frame = f'<rect x="{x:.1f}" y="{y - p.above:.1f}" {size} rx="8" {paint}/>'
+    circle = f'<circle cx="{x + p.width / 2:.1f}" cy="{y:.1f}" r="{p.width / 2}"'
     if box.shape == "dot":
-        return f'<g>{tip}<circle cx="{x + p.width / 2:.1f}" cy="{y:.1f}" r="{p.width / 2}" fill="{box.border}"/></g>'
+        return f'<g class="node" data-id="{box.id}">{tip}{circle} fill="{box.border}"/></g>'
     if box.shape == "circle":
-        frame = f'<circle cx="{x + p.width / 2:.1f}" cy="{y:.1f}" r="{p.width / 2}" {paint}/>'
+        frame = f"{circle} {paint}/>"
     height = sum(row_size(row)[1] for row in box.rows)
     top = y - p.above + 2 if None in box.rows else y - height / 2
     names = [[Run(name, MUTED, 9)] for name in box.slots]
@@ -146,7 +147,8 @@ def _box(p: Place, down: bool) -> str:
         slots = [_text(name, x + PAD, y + p.offset(i) + 3, "start") for i, name in enumerate(names)]
         left += max((text_width(run) for (run,) in names), default=0.0)
     rows = _rows(box.rows, left, x + p.width, top)
-    return f"<g>{tip}{'' if box.shape == 'chip' else frame}{''.join([*slots, *rows])}</g>"
+    frame = "" if box.shape == "chip" else frame
+    return f'<g class="node" data-id="{box.id}">{tip}{frame}{"".join([*slots, *rows])}</g>'
 
 
 def _ends(routes: list[tuple[Link, list[Place]]]) -> list[float]:
@@ -192,7 +194,7 @@ def _link(link: Link, route: list[Place], end: float, down: bool) -> str:
         if p.label:
             left = p.cross + 5 if down else p.x
             parts += _rows([p.label], left, left + row_size(p.label)[0], p.y - p.above)
-    return "".join(parts)
+    return f'<g class="edge" data-id="{link.tail}-&gt;{link.head}">{"".join(parts)}</g>'
 
 
 def _inset(box: Box | None, head: Place, end: float) -> float:

@@ -10,6 +10,21 @@ from .numbers import inline, number
 
 def to_text(model: Model, title: str, precision: int) -> str:
     """A table: tensor, shape, value, gradient; then the remarks."""
+    rows = table(model, precision)
+    widths = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
+    padded = [[cell.ljust(n) for cell, n in zip(row, widths, strict=False)] + [row[3]] for row in rows]
+    lines = ["  ".join(row).rstrip() for row in padded]
+    head = [title.replace("\n", " "), ""] if title else []
+    return "\n".join([*head, *lines, *remarks(model)])
+
+
+def remarks(model: Model) -> list[str]:
+    hidden = [f"(+ {model.hidden:,} operations before these)"] if model.hidden else []
+    return [*hidden, *model.notes]
+
+
+def table(model: Model, precision: int) -> list[tuple[str, str, str, str]]:
+    """The head, and one row per tensor."""
     names = [name.replace("\n", " ") for name in unnamed(model.wires)]
     order = sorted(range(len(model.wires)), key=lambda i: -1 if (p := model.wires[i].producer) is None else p)
     rows = [("tensor", "shape", "value", "gradient")] if order else []
@@ -18,12 +33,7 @@ def to_text(model: Model, title: str, precision: int) -> str:
         made = f" = {_call(model.ops[wire.producer], names)}" if wire.producer is not None else _kind(wire)
         shape = "?" if wire.shape is None else str(wire.shape) + (f" {wire.dtype}" if wire.kind == "input" else "")
         rows.append((names[i] + made, shape, _reading(wire.value, precision), _reading(wire.grad, precision)))
-    widths = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
-    padded = [[cell.ljust(n) for cell, n in zip(row, widths, strict=False)] + [row[3]] for row in rows]
-    lines = ["  ".join(row).rstrip() for row in padded]
-    head = [title.replace("\n", " "), ""] if title else []
-    hidden = [f"(+ {model.hidden:,} operations before these)"] if model.hidden else []
-    return "\n".join([*head, *lines, *hidden, *model.notes])
+    return rows
 
 
 def _kind(wire: Wire) -> str:
