@@ -28,7 +28,7 @@ def operations(rules: str) -> list[str]:
 
 
 def members(kind: type) -> list[str]:
-    """What a class, or an unlisted base of it in the package, defines itself; the operations have a page of their own."""
+    """What a class defines itself, and Tensor also in its core; the operations have a page of their own."""
     bases = [c for c in kind.__mro__ if c is kind or c.__name__ == "TensorCore"]
     return [
         n for c in bases for n, x in vars(c).items()
@@ -137,14 +137,15 @@ def setup(app: Any) -> None:
     from sphinx.util.docutils import SphinxDirective
 
     class Public(SphinxDirective):
-        """`{public} module`: every public name of it; with `:rules: file`, the operations of that file of rules."""
+        """`{public} module`: its public names, or those in `:only:`; with `:rules:`, the operations of that file."""
 
         required_arguments = 1
-        option_spec = {"rules": directives.unchanged, "except": directives.unchanged}  # noqa: RUF012
+        option_spec = dict.fromkeys(("rules", "only", "except"), directives.unchanged)
 
         def run(self) -> list[Any]:
             module = self.arguments[0]
             names = operations(self.options["rules"]) if "rules" in self.options else public_names(module)
+            names = self.options["only"].split() if "only" in self.options else names
             left_out = self.options.get("except", "").split()
             lines = [line for name in names if name not in left_out for line in entry(module, name)]
             return self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))

@@ -5,6 +5,7 @@ Nothing on a page is fetched from a network: furo uses the fonts of the system, 
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ html_title = "autograd_mini"
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["page.css"]
-html_copy_source = False
+html_copy_source = html_show_copyright = False
 smartquotes = False  # quotes in docstrings are code as often as not
 exclude_patterns = ["_*"]
 
@@ -26,6 +27,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
+toc_object_entries = False  # with every function in the navigation of every page, the build takes twice as long
 pygments_style, pygments_dark_style = "default", "github-dark"
 python_use_unqualified_type_names = True
 autodoc_typehints = "none"  # the docstrings say it in words, the types stand in the source
@@ -42,5 +44,9 @@ def setup(app: Any) -> None:
         writer.body.append(f'<div class="math">{mathml}</div>' if block else mathml)
         raise SkipNode
 
+    def tidy(app: Any, page: str, source: list[str]) -> None:
+        source[0] = re.sub(r"\n\n```$", "\n```", source[0], flags=re.M)  # the blank line that ends an example
+
+    app.connect("source-read", tidy)
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))
     api.setup(app)
