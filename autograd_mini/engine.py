@@ -362,7 +362,7 @@ def _leading_to(targets: set[Node], roots: list[tuple[Node, Array]]) -> set[Node
 def _run_hooks(node: Node, gradient: Array) -> Array:
     extra = extra_of(node)
     for hook in tuple(extra.hooks.values()):
-        answer = hook(gradient if isinstance(gradient, TensorCore) else wrap(np.array(gradient)))  # type: ignore[arg-type]
+        answer = hook(_given(gradient))
         if answer is not None:
             if not isinstance(answer, TensorCore):
                 raise TypeError(f"a hook must return a Tensor or None, not {type(answer).__name__}")
@@ -372,6 +372,12 @@ def _run_hooks(node: Node, gradient: Array) -> Array:
     if extra.retain and node.primitive is not None:
         accumulate(node, _copied(gradient))
     return gradient
+
+
+def _given(gradient: Array) -> Tensor:
+    """For a hook: it may write into what it is given, and nobody else shall see that."""
+    own = _copied(gradient)
+    return own if isinstance(own, TensorCore) else wrap(own)  # type: ignore[return-value]
 
 
 def _copied(gradient: Array) -> Array:

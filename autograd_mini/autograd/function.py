@@ -212,8 +212,9 @@ class _Call(Primitive):
         self.ctx._saved = tuple(
             self._saved(array, source, xs, out) for array, source in zip(saved, self.sources, strict=True)
         )
+        own = [None if v is None else _tensor(v).clone() for v in gradients]  # it may write into what it is given
         try:
-            answer = self.cls.backward(self.ctx, *(None if v is None else _tensor(v) for v in gradients))
+            answer = self.cls.backward(self.ctx, *own)
         finally:
             self.ctx._saved = None
         return self._checked(answer if isinstance(answer, tuple) else (answer,), isinstance(_any(g), TensorCore))

@@ -117,9 +117,12 @@ class Module:
         """The arguments, and a function for the result, through which the gradients of this call pass on their way."""
         grad_output: tuple[Any, ...] = ()
 
+        def own(grads: tuple[Any, ...]) -> tuple[Any, ...]:  # a hook may write into what it is given
+            return tuple(g.clone() if isinstance(g, Tensor) else g for g in grads)
+
         def arrived(grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
             for hook in tuple(self._backward_hooks.values()):
-                changed = hook(self, grad_input, grad_output)
+                changed = hook(self, own(grad_input), own(grad_output))
                 if changed is not None:
                     grad_input = changed if isinstance(changed, tuple) else (changed,)
             return grad_input
