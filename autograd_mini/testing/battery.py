@@ -35,6 +35,12 @@ class Sample:
         return f"Sample({', '.join(given)})"
 
 
+def prove(holds: Any, message: str) -> None:
+    """An `assert` that python -O does not leave out."""
+    if not holds:
+        raise AssertionError(message)
+
+
 @dataclasses.dataclass
 class _Case:
     """What the checks of one sample have in common."""
@@ -158,16 +164,16 @@ def _value(case: _Case) -> None:
     outputs = case.call(tensors)
     needed = any(isinstance(x, Tensor) and x.requires_grad for x in tensors)
     recorded = any(o.requires_grad for o in outputs)
-    assert recorded == (needed and case.differentiable), f"requires_grad of the result is {recorded}"
+    prove(recorded == (needed and case.differentiable), f"requires_grad of the result is {recorded}")
     with no_grad():
         for output, silent in zip(outputs, case.call(tensors), strict=True):
-            assert silent.is_leaf, "something was recorded under no_grad"
+            prove(silent.is_leaf, "something was recorded under no_grad")
             assert_close(silent._array, output._array, 0.0, "under no_grad")
     if case.reference is not None:
         expected = case.reference(*case.arrays, **case.sample.options)
         expected = expected if isinstance(expected, tuple) else (expected,)
         for output, right in zip(outputs, expected, strict=True):
-            assert output.dtype == np.asarray(right).dtype, f"the result is {output.dtype}, the reference {right.dtype}"
+            prove(output.dtype == np.asarray(right).dtype, f"the result is {output.dtype}, the reference {right.dtype}")
             assert_close(output._array, right, 1e-12, "against the reference")
 
 
@@ -215,10 +221,10 @@ def _dtypes(case: _Case) -> None:
         tolerance = 32 * float(np.finfo(dtype).eps)
         for output, expected in zip(low_outputs, outputs, strict=True):
             if expected.dtype.kind == "f":
-                assert output.dtype == dtype, f"{dtype} inputs made a {output.dtype} result"
+                prove(output.dtype == dtype, f"{dtype} inputs made a {output.dtype} result")
             assert_close(output._array, expected._array, tolerance, f"value in {dtype}")
         for gradient, expected_gradient in zip(low_gradients, gradients, strict=True):
-            assert gradient.dtype == dtype, f"{dtype} inputs got a {gradient.dtype} gradient"
+            prove(gradient.dtype == dtype, f"{dtype} inputs got a {gradient.dtype} gradient")
             assert_close(gradient, expected_gradient, tolerance, f"gradient in {dtype}")
 
 
@@ -271,16 +277,16 @@ def _memory(case: _Case) -> None:
         live = [(o, wrap(s)) for o, s in zip(roots, seeds, strict=True) if o.requires_grad]
         autograd.backward([o for o, _ in live], [s for _, s in live], retain_graph=True)
     for array, copy in zip(watched, before, strict=True):
-        assert np.array_equal(array, copy, equal_nan=True), f"{describe(array)} was changed by the operation"
+        prove(np.array_equal(array, copy, equal_nan=True), f"{describe(array)} was changed by the operation")
     strangers = [*watched, *(a for o in outputs if o._node is not None for a in _kept(o._node))]
     for i, x in enumerate(given):
         if x.grad is None:
             continue
         gradient = x.grad._array
-        assert isinstance(gradient, np.ndarray) and gradient.flags.writeable, f"the gradient of input {i} is read-only"
-        assert gradient.shape == x.shape and gradient.dtype == x.dtype, f"input {i} has a {describe(gradient)} gradient"
+        prove(isinstance(gradient, np.ndarray) and gradient.flags.writeable, f"the gradient of input {i} is read-only")
+        prove(gradient.shape == x.shape and gradient.dtype == x.dtype, f"input {i} has a {describe(gradient)} gradient")
         others = strangers + [y.grad._array for y in given if y is not x and y.grad is not None]
-        assert not any(np.shares_memory(gradient, other) for other in others), f"the gradient of input {i} is shared"
+        prove(not any(np.shares_memory(gradient, other) for other in others), f"the gradient of input {i} is shared")
 
 
 def _kept(node: Node) -> Iterator[Array]:
@@ -333,7 +339,7 @@ _CHECKS = (_value, _gradient, _one_input_at_a_time, _dtypes, _layouts, _memory, 
 def assert_close(actual: Array, expected: Array, tolerance: float, what: str) -> None:
     """Equal shapes; values within `tolerance` of themselves and of the largest; NaN and inf in the same places."""
     one, other = np.asarray(actual), np.asarray(expected)
-    assert one.shape == other.shape, f"{what}: shape {one.shape}, expected {other.shape}"
+    prove(one.shape == other.shape, f"{what}: shape {one.shape}, expected {other.shape}")
     finite = np.abs(other[np.isfinite(other)].astype(np.float64))
     scale = max(1.0, float(finite.max(initial=0.0)))
     np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * scale, err_msg=what)
