@@ -238,8 +238,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     args.out.mkdir(parents=True, exist_ok=True)
 
     tables = by_hand()
-    times = compare_speed(1000 if args.fast else 20000)
-    models, answers, found = learned(200 if args.fast else 1000)
+    times = compare_speed(500 if args.fast else 20000)
+    models, answers, found = learned(150 if args.fast else 1000)
     draw_regions(models, args.out)
     draw_xor(args.out)
     print(f"\nPictures in {args.out}: by_hand.png, learned.png, xor_graph.svg")

@@ -294,7 +294,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         "loops": check_loops(),
         "determinants": transformations(args.out),
         "dot_product": dot_product(args.out),
-        "unfold": unfold(600 if args.fast else 2000, args.out),
+        "unfold": unfold(400 if args.fast else 2000, args.out),
     }
     print(f"\nPictures in {args.out}: transformations.png, dot_product.png, unfolded.png")
     return found

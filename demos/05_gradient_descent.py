@@ -304,7 +304,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         "learning rates": learning_rates(args.out),
         "hollow": local_minimum(args.out),
         "notes' momentum": notes_momentum(100),
-        "race": race(40, 5 if args.fast else 41, args.out),
+        "race": race(40, 3 if args.fast else 41, args.out),
     }
     print(f"\nPictures in {args.out}: cost.png, learning_rates.png, hollow.png, optimizers.png, optimizers.gif")
     return found

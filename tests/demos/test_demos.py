@@ -92,9 +92,11 @@ def test_02_dot_and_matmul(tell: Tell) -> None:
 def test_03_tensor_operations(tell: Tell) -> None:
     found = tell("03").found
     z = found["loops"]["z"]
-    assert z[:13] == [10, 12, 5, 2, 7, 10, 15, 9, 12, 11, 16, 13, 10]
-    assert z[-4:] == [13, 5, 7, 10]
-    assert len(z) == 50 and sum(z) == 494 and found["loops"]["apart"] < 1e-14
+    assert z == [
+        10, 12, 5, 2, 7, 10, 15, 9, 12, 11, 16, 13, 10, 7, 9, 11, 5, 18, 11, 4, 10, 13, 7, 13, 8,
+        5, 3, 17, 11, 7, 7, 11, 8, 10, 7, 13, 8, 6, 16, 15, 4, 13, 8, 18, 13, 11, 13, 5, 7, 10,
+    ]  # fmt: skip
+    assert found["loops"]["apart"] < 1e-14
     assert list(found["seconds"]) == ["relu(x + y)", "relu(dot(x, W) + b)"]
     assert all(len(times) == 3 and min(times) > 0 for times in found["seconds"].values())
     determinants = found["determinants"]
@@ -157,7 +159,7 @@ def test_05_film_moves(tell: Tell) -> None:
 
     with Image.open(tell("05").out / "optimizers.gif") as film:
         frames = [np.asarray(film.convert("L")) for i in range(film.n_frames) if not film.seek(i)]
-    assert len(frames) >= 5 and (frames[0] != frames[-1]).any()
+    assert len(frames) >= 3 and (frames[0] != frames[-1]).any()
 
 
 def test_06_nodes(tell: Tell) -> None:
