@@ -47,6 +47,11 @@ def setup(app: Any) -> None:
     def tidy(app: Any, page: str, source: list[str]) -> None:
         source[0] = re.sub(r"\n\n```$", "\n```", source[0], flags=re.M)  # the blank line that ends an example
 
+    def one_way(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+        if page.startswith("_modules"):  # from the source back to the reference: wrong for what has two names there
+            context["body"] = re.sub(r'<a class="viewcode-back".*?</a>', "", context["body"])
+
     app.connect("source-read", tidy)
+    app.connect("html-page-context", one_way)
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))
     api.setup(app)
