@@ -34,14 +34,15 @@ def sleep_until_all_are_here() -> None:
         time.sleep(0.001)
 
 
-def stepper(share: int, together: bool) -> Callable[[], None]:
+def stepper(share: int, together: bool = False, wait: bool = False) -> Callable[[], None]:
     """A step of the MNIST network on `share` examples, whose labels change from step to step."""
     am.manual_seed(0)
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
     replica: nn.Module = model
     if together:
         replica = distributed.DistributedDataParallel(model)
-        replica._reduce = timed("  of which from the last process' gradients to their sum", replica._reduce)
+        if wait:
+            replica._reduce = timed("sum within that step, without waiting", replica._reduce)
     optimizer = optim.RMSprop(model.parameters())
     draw = np.random.default_rng(RANK)
     x = am.tensor(draw.random((share, 784), np.float32))
@@ -85,10 +86,11 @@ def summer(count: int) -> Callable[[], None]:
 def main(rounds: int) -> None:
     share = BATCH // SIZE
     workloads: dict[str, tuple[Callable[[], Any], bool]] = {
-        f"step of one process, {BATCH} examples": (stepper(BATCH, False), False),
-        f"step of one process, {share} examples": (stepper(share, False), False),
-        f"step of {SIZE} processes, {share} examples each, not summed": (stepper(share, False), True),
+        f"step of one process, {BATCH} examples": (stepper(BATCH), False),
+        f"step of one process, {share} examples": (stepper(share), False),
+        f"step of {SIZE} processes, {share} examples each, not summed": (stepper(share), True),
         f"step of {SIZE} processes, {share} examples each": (stepper(share, True), True),
+        "the same, waiting before the sum": (stepper(share, True, wait=True), True),
         "add 407,055 float32": (adder(407_055), False),
     }
     for count in (1, 1024, 65_536, 407_055, 4_000_000):

@@ -117,6 +117,16 @@ def test_examples_along_another_axis(run: Any, n: int) -> None:
 
 @needs_mpi
 @pytest.mark.parametrize("n", SIZES)
+def test_the_mean_over_no_examples_does_not_spoil_the_sum(run: Any, n: int) -> None:
+    model = worker.Scaled()
+    x, y = worker.data(2)
+    outputs, factor = model(x)
+    (functional.cross_entropy(outputs, y) * factor).backward()
+    assert error_of(same_bits(found(run, "sums", n), "factor"), worker.gradients(model)) < 1e-14
+
+
+@needs_mpi
+@pytest.mark.parametrize("n", SIZES)
 def test_gradients_are_views_that_travel_as_one_message(run: Any, n: int) -> None:
     for one in found(run, "structure", n):
         assert list(one["keys"]) == ["module.0.weight", "module.0.bias", "module.2.weight", "module.2.bias"]

@@ -58,6 +58,17 @@ class Counting:
         return getattr(self.comm, name)
 
 
+class Scaled(nn.Module):
+    """Its outputs and a factor for the loss, whose gradient is the loss: NaN where there is no example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.factor = network(), nn.Parameter(am.tensor(2.0).double())
+
+    def forward(self, x: am.Tensor) -> tuple[am.Tensor, am.Tensor]:
+        return self.net(x), self.factor
+
+
 def sums(rank: int, size: int, folder: Path) -> Found:
     """The gradient of batches of many sizes, some shares of which are empty, by both kinds of loss."""
     found: Found = {}
@@ -72,6 +83,11 @@ def sums(rank: int, size: int, folder: Path) -> Found:
     x, y = data(7)
     replica(share(x, rank, size).reshape(1, -1, 6)).mean().backward()
     found["dim 1"] = gradients(replica)
+    replica = distributed.DistributedDataParallel(Scaled())
+    x, y = (share(t, rank, size) for t in data(2))
+    outputs, factor = replica(x)
+    (functional.cross_entropy(outputs, y) * factor).backward()
+    found["factor"] = gradients(replica)
     return found
 
 
@@ -221,7 +237,7 @@ def trainer(rank: int, size: int, folder: Path) -> Found:
     model = network(0)
     replica = distributed.DistributedDataParallel(model)
     trainer = Trainer(replica, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.5), {"accuracy": accuracy})
-    am.manual_seed(5)
+    am.manual_seed(5 + rank)  # the order is drawn by process 0
     history = trainer.fit(
         data(23), 3, 7, validation=data(8), callbacks=[Checkpoint(folder / f"of {rank}.npz")], verbose=2
     )
