@@ -3,8 +3,9 @@
     python tests/script_port.py train.py                  what is missing, with line numbers
     python tests/script_port.py train.py --write ours.py  and the script with its imports swapped
 
-It reads the script and never runs it: names are followed from the imports (`torch.nn.Linear`, `F.relu`, `optim.Adam`);
-other attributes are reported where PyTorch's tensors have such a method and ours do not, if PyTorch is installed.
+It reads the script and never runs it: names are followed from the imports (`torch.nn.Linear`, `F.relu`, `optim.Adam`),
+with the keywords of their calls. Attributes of anything else are reported where PyTorch's tensors, modules, optimizers
+have them and nothing here has, if PyTorch is installed; what the script defines itself is left out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import inspect
+import operator
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,28 +108,74 @@ def chains(node: ast.AST) -> Iterator[ast.Attribute]:
         yield from chains(child)
 
 
-def tensor_names() -> set[str]:
-    """Methods of PyTorch's tensors that ours have not."""
+KINDS = {
+    "Tensor": ("Tensor", "Tensor"), "Module": ("nn.Module", "nn.Module"), "Sequential": ("nn.Sequential",) * 2,
+    "Optimizer": ("optim.Optimizer",) * 2, "LRScheduler": ("optim.lr_scheduler.LRScheduler",) * 2,
+    "DataLoader": ("utils.data.DataLoader",) * 2, "Generator": ("Generator",) * 2, "Size": ("Size", "Size"),
+    "Distribution": ("distributions.Distribution",) * 2,
+}  # fmt: skip
+
+
+def missing_attributes() -> dict[str, str]:
+    """Public attributes of PyTorch's objects that none of ours has, each with the kind of object that has it there."""
     try:
-        import torch
+        torch = importlib.import_module("torch")
     except ImportError:
-        return set()
-    return {name for name in dir(torch.Tensor) if not name.startswith("_") and not hasattr(am.Tensor, name)}
+        return {}
+    found: dict[str, str] = {}
+    have: set[str] = set()
+    for kind, (theirs, mine) in KINDS.items():
+        names = {name for name in dir(operator.attrgetter(theirs)(torch)) if not name.startswith("_")}
+        have |= {name for name in names if hasattr(find(f"autograd_mini.{mine}"), name)}
+        found = {**dict.fromkeys(names, kind), **found}
+    return {name: kind for name, kind in found.items() if name not in have}
+
+
+def own_names(tree: ast.AST) -> set[str]:
+    """Attributes that the script makes itself: what its classes define, and what it assigns."""
+    names = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    names |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    inside = (node for c in ast.walk(tree) if isinstance(c, ast.ClassDef) for node in ast.walk(c))
+    return names | {n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def keywords(function: Any) -> set[str] | None:
+    """What may be given by name; None if that cannot be known, or is anything."""
+    primitive = getattr(function, "primitive", None)
+    if primitive is not None:
+        return {*primitive.inputs, *primitive.options, "dim", "keepdim", "input", "other", "out"}
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return None
+    return {*parameters, *({"input", "other", "out"} if hasattr(function, "__wrapped__") else ())}
 
 
 def port(source: str) -> tuple[str, list[Missing]]:
     """The script with its imports swapped, and the names that it uses and that are missing, in order of lines."""
     swap = Swap()
     tree = swap.visit(ast.parse(source))
-    missing, methods = swap.missing, tensor_names()
+    missing, own = swap.missing, own_names(tree)
+    attributes = {name: kind for name, kind in missing_attributes().items() if name not in own}
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    others = {(a.asname or a.name).split(".")[0] for node in imports for a in node.names} - swap.names.keys()
     for node in chains(tree):
         root, _, rest = (dotted(node) or "").partition(".")
         known = swap.names.get(root)
         if known is not None and exists(known):
             if not exists(f"{known}.{rest}"):
                 missing.append(Missing(node.lineno, f"{root}.{rest}"))
-        elif known is None and node.attr in methods and root != "self":
-            missing.append(Missing(node.lineno, f"Tensor.{node.attr}"))
+        elif known is None and root not in others:
+            names = rest.split(".") if rest else [node.attr]
+            missing += [Missing(node.lineno, f"{attributes[name]}.{name}") for name in names if name in attributes]
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        root, _, rest = (dotted(call.func) or "").partition(".")
+        whole = f"{swap.names.get(root, '')}.{rest}".rstrip(".")
+        allowed = keywords(find(whole)) if root in swap.names and exists(whole) else None
+        unknown = [k.arg for k in call.keywords if k.arg and allowed is not None and k.arg not in allowed]
+        missing += [Missing(call.lineno, f"{dotted(call.func)}({name}=)") for name in unknown]
     return ast.unparse(tree), sorted(set(missing))
 
 
@@ -140,7 +189,8 @@ def main() -> int:
         options.write.write_text(text + "\n", encoding="utf-8")
     for line, name in missing:
         print(f"{options.script}:{line}: {name}")
-    print(f"{len({name for _, name in missing})} names are missing")
+    names = len({name for _, name in missing})
+    print(f"{names} names are missing" if names else "nothing is missing")
     return 1 if missing else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from script_port import port
 
 SCRIPT = """
@@ -28,6 +29,51 @@ def test_missing_names_are_found_with_their_lines() -> None:
         (7, "torchvision.vanished"),
         (10, "nn.NoSuchLayer"),
         (12, "torch.no_such_function"),
+    ]
+
+
+ATTRIBUTES = """
+import torch, numpy as np
+from torch import nn, optim
+from torch.utils.data import DataLoader
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.names = ["fc"]
+        self.fc = nn.Linear(2, 2, device="cpu")
+
+    def half_way(self):
+        return self.compile()
+
+    def sparse_mask(self):
+        return self.fc.weight.to_mkldnn().sum() + np.sparse_dim
+
+model = Net()
+print(model.names, model.sparse_mask(), model.share_memory())
+model(torch.ones(2, 2)).is_quantized
+torch.ones(2, 2).shape.numel()
+optimizer = optim.Adam(model.parameters(), lr=0.1, no_such_option=1)
+optimizer.register_step_pre_hook(print)
+torch.softmax(torch.ones(2), dim=0).exp_()
+torch.nn.functional.relu(input=torch.ones(2), inplace=False, slope=2)
+torch.exp(input=torch.ones(2), out=torch.ones(2), base=10)
+"""
+
+
+def test_attributes_and_keywords() -> None:
+    """Of tensors, modules and optimizers, but not what the script defines, nor what other packages have."""
+    pytest.importorskip("torch", reason="only PyTorch knows what its objects have")
+    _, missing = port(ATTRIBUTES)
+    assert [name for _, name in missing] == [
+        "Module.compile",
+        "Tensor.to_mkldnn",
+        "Module.share_memory",
+        "Tensor.is_quantized",
+        "optim.Adam(no_such_option=)",
+        "Optimizer.register_step_pre_hook",
+        "torch.nn.functional.relu(slope=)",
+        "torch.exp(base=)",
     ]
 
 
