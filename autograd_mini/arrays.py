@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .devices import is_memory, on_host
 from .dtypes import FLOAT32, dtype_of
 
 
@@ -31,7 +32,7 @@ def as_array(value: Any, op: str) -> Any:
 def array_from(data: Any, dtype: Any = None) -> Any:
     """An ndarray with what `data` holds; shared memory where it is an array already."""
     data = data._array if hasattr(data, "_array") else data
-    if not isinstance(data, (np.ndarray, np.generic)):
+    if not (isinstance(data, np.generic) or is_memory(data)):
         weak = not _holds_arrays(data)  # numbers, and lists of them, have no dtype of their own
         try:
             data = np.asarray(without_tensors(data, detach=True))
@@ -41,19 +42,14 @@ def array_from(data: Any, dtype: Any = None) -> Any:
             dtype = dtype_of(None)
     if data.dtype.kind not in "fiub":
         raise TypeError(f"a tensor cannot be made of {data.dtype} data: use floats, integers or booleans")
-    return np.asarray(data, dtype=dtype_of(data.dtype if dtype is None else dtype))
+    wanted = dtype_of(data.dtype if dtype is None else dtype)
+    return np.asarray(data, dtype=wanted) if on_host(data) else data.astype(wanted, copy=False)
 
 
 def _holds_arrays(data: Any) -> bool:
     while isinstance(data, (list, tuple)) and data:
         data = data[0]
     return hasattr(data, "dtype")
-
-
-def check_device(device: Any) -> None:
-    """Raise for any device but the CPU."""
-    if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(f"device {device} is not available: tensors live on the CPU")
 
 
 def plain_index(item: Any) -> Any:

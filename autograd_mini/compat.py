@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from . import amp
+from . import amp, devices
 from .amp import GradScaler, autocast
-from .arrays import check_device
 from .creation import as_tensor, default_generator, empty, tensor
 from .dtypes import dtype_of, set_default_dtype
 from .tensor import Tensor
@@ -52,6 +51,7 @@ class device:
 
 def set_default_device(device: Any) -> None:
     """Accepts the CPU alone."""
+    devices.check(device)
     if device is not None and str(device).split(":")[0] != "cpu":
         raise NotImplementedError(f"set_default_device: give device={str(device)!r} to what makes tensors instead")
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import array_from, check_device
+from . import devices
+from .arrays import array_from
 from .dtypes import dtype_of
 from .engine import Array, wrap
 from .primitive import NUMPY
@@ -30,16 +31,16 @@ def tensor(data: Any, dtype: DTypeLike = None, device: Any = None, requires_grad
     >>> tensor(0.5, requires_grad=True)
     tensor(0.5000, requires_grad=True)
     """
-    array = np.array(array_from(data, dtype))
+    array = devices.copy_of(array_from(data, dtype))
     return _made(array, array.dtype, requires_grad, device)
 
 
 def as_tensor(data: Any, dtype: DTypeLike = None, device: Any = None) -> Tensor:
     """`data` as a tensor, without a copy where it is one already, or an ndarray of that dtype."""
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
-    check_device(device)
-    return wrap(array_from(data, dtype))
+        return data.to(dtype=dtype, device=device)  # type: ignore[no-any-return]
+    array = array_from(data, dtype)
+    return wrap(array if device is None else devices.move(array, device))
 
 
 def from_numpy(array: Array) -> Tensor:
@@ -62,9 +63,12 @@ def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _made(array: Array, dtype: DTypeLike, requires_grad: bool, device: Any = None) -> Tensor:
-    check_device(device)
-    array = np.asarray(array, dtype=dtype_of(dtype))
-    made = wrap(array if array.ndim else array[()])  # a NumPy scalar is ten times faster than a 0-d array
+    array = array_from(array, dtype)
+    if device is not None:
+        array = devices.move(array, device)
+    if devices.on_host(array) and not array.ndim:
+        array = array[()]  # a NumPy scalar is ten times faster than a 0-d array
+    made = wrap(array)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -104,6 +108,7 @@ def _like(
     function: Callable[..., Tensor], x: Any, dtype: DTypeLike, device: Any, requires_grad: bool, *args: Any
 ) -> Tensor:
     kind = x.dtype if dtype is None else dtype
+    device = devices.device_of(x._array) if device is None and isinstance(x, Tensor) else device
     return function(tuple(x.shape), *args, dtype=kind, device=device, requires_grad=requires_grad)
 
 
@@ -187,7 +192,7 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu") -> None:
-        check_device(device)
+        devices.check(device)  # the numbers are drawn on the CPU and moved, so that runs on both start equal
         self._seed = 67280421310721  # PyTorch's default, though the numbers drawn from it are not
         self._numpy: np.random.Generator | None = None
 
@@ -267,14 +272,14 @@ def randn(
     return _made(array, array.dtype, requires_grad, device)
 
 
-def rand_like(x: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> Tensor:
-    """Uniform on [0, 1), in the shape and dtype of x."""
-    return rand(tuple(x.shape), dtype=dtype or x.dtype, requires_grad=requires_grad)
+def rand_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform on [0, 1), in the shape and dtype of x, and where x lives."""
+    return _like(rand, x, dtype, device, requires_grad)
 
 
-def randn_like(x: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> Tensor:
-    """Standard normal, in the shape and dtype of x."""
-    return randn(tuple(x.shape), dtype=dtype or x.dtype, requires_grad=requires_grad)
+def randn_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal, in the shape and dtype of x, and where x lives."""
+    return _like(randn, x, dtype, device, requires_grad)
 
 
 def randint(
@@ -325,7 +330,8 @@ def bernoulli(p: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with probability p, else 0, elementwise, in the dtype of p."""
     if not np.all((p._array >= 0) & (p._array <= 1)):
         raise RuntimeError("bernoulli: expected all p to be in [0, 1], but some are not")
-    return wrap((_draw(generator).random(p.shape) < p.detach().numpy()).astype(p.dtype))
+    drawn = devices.beside(_draw(generator).random(p.shape), p._array)
+    return wrap((drawn < p._array).astype(p.dtype))
 
 
 def multinomial(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from .devices import copy_of, is_memory, memory_of, on_host, shows_once
 from .modes import Mode, current_mode, enable_grad
 from .writes import check_inputs, check_kept, owner, recorded_at, tick, writes
 
@@ -228,7 +229,7 @@ class TensorCore:
 
     def detach(self) -> Tensor:
         """The same memory without the history: nothing flows back through it."""
-        self._array = np.asanyarray(self._array) if isinstance(self._array, np.generic) else self._array
+        self._array = memory_of(self._array)
         detached = wrap(self._array)
         if self._node is not None and self._node.primitive is not None:
             detached._origin = weakref.ref(self._node)
@@ -370,21 +371,21 @@ def _run_hooks(node: Node, gradient: Array) -> Array:
                 raise RuntimeError(f"a hook returned a gradient of shape {answer.shape} for a tensor of {node.shape}")
             gradient = answer if isinstance(gradient, TensorCore) else answer._array.astype(node.dtype)
     if extra.retain and node.primitive is not None:
-        accumulate(node, _copied(gradient))
+        accumulate(node, copied(gradient))
     return gradient
 
 
 def _given(gradient: Array) -> Tensor:
     """For a hook: it may write into what it is given, and nobody else shall see that."""
-    own = _copied(gradient)
+    own = copied(gradient)
     return own if isinstance(own, TensorCore) else wrap(own)  # type: ignore[return-value]
 
 
-def _copied(gradient: Array) -> Array:
+def copied(gradient: Array) -> Array:
     """The same values, and the same history, in memory of their own."""
     if isinstance(gradient, TensorCore):
-        return wrap(np.array(gradient._array), gradient._node)
-    return np.array(gradient)
+        return wrap(copy_of(gradient._array), gradient._node)
+    return copy_of(gradient)
 
 
 def _usable(node: Node, create_graph: bool) -> tuple[Any, ...]:
@@ -412,6 +413,8 @@ def _as_tensors(node: Node) -> tuple[Any, ...]:
                 value = tuple(wrap(v, p) if p is not None else v for v, p in zip(value, node.parents, strict=True))
             elif (parent := node.parents[primitive.inputs.index(name)]) is not None:
                 value = wrap(value, parent)
+            elif is_memory(value) and not on_host(value) and value.dtype.kind == "f":  # for CuPy knows no Tensors
+                value = wrap(value)
         kept.append(value)
     return tuple(kept)
 
@@ -441,10 +444,10 @@ def _own(result: Array, gradient: Array, kept: tuple[Any, ...]) -> Array:
     if isinstance(result, TensorCore):
         given = tuple(k._array if isinstance(k, TensorCore) else k for k in kept)
         return wrap(_own(result._array, gradient._array, given), result._node)
-    if not result.flags.writeable:
+    if not shows_once(result):
         return result.copy()
     memory = owner(result)
-    shared = memory is owner(gradient) or any(isinstance(k, np.ndarray) and owner(k) is memory for k in kept)
+    shared = memory is owner(gradient) or any(is_memory(k) and owner(k) is memory for k in kept)
     return result.copy() if shared else result
 
 
@@ -459,8 +462,8 @@ def accumulate(node: Node, gradient: Array) -> None:
             with enable_grad():
                 extra.grad = gradient if extra.grad is None else extra.grad + gradient  # type: ignore[assignment]
         elif extra.grad is None:
-            extra.grad = wrap(np.asanyarray(gradient))
-        elif extra.grad._node is None and isinstance(extra.grad._array, np.ndarray):
+            extra.grad = wrap(memory_of(gradient))
+        elif extra.grad._node is None and is_memory(extra.grad._array):
             extra.grad._array += gradient
             writes.note(extra.grad._array)
         else:

@@ -22,6 +22,7 @@ import numpy as np
 
 from . import engine
 from .arrays import as_array
+from .devices import is_memory
 from .dtypes import dtype_of, result_type
 from .engine import Array, TensorCore, record, wrap
 from .modes import F, current_mode
@@ -317,7 +318,7 @@ def _general(prim: Primitive) -> Callable[..., Any]:
 
 def _remembered(value: Any) -> Any:
     """An input without a node, for pictures: a number as it is, of an array a weak reference."""
-    if isinstance(value, (TensorCore, np.ndarray)):
+    if isinstance(value, TensorCore) or is_memory(value):
         return weakref.ref(value)
     return value if isinstance(value, (int, float, np.generic)) else None
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .devices import device_of, to_host
 from .dtypes import get_default_dtype
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ def set_printoptions(
 
 def tensor_repr(tensor: Tensor) -> str:
     """The values, then what is not obvious: size of an empty tensor, dtype, history."""
-    array = np.asarray(tensor._array)
+    array = np.asarray(to_host(tensor._array))
     prefix = "tensor("
     usual = (get_default_dtype(),) if array.size == 0 else (get_default_dtype(), np.int64, np.bool_)
     notes = [f"size={array.shape}"] if array.size == 0 and array.ndim != 1 else []
+    if (device := device_of(tensor._array)) != "cpu":
+        notes.append(f"device={device!r}")
     notes += [f"dtype={array.dtype}"] if array.dtype not in usual else []
     if tensor.grad_fn is not None:
         notes.append(f"grad_fn={tensor.grad_fn!r}")

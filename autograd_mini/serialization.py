@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from .arrays import check_device
+from . import devices
 from .dtypes import dtype_of
 from .engine import Array, wrap
 from .tensor import Tensor
@@ -85,7 +85,7 @@ def load(f: File, map_location: Any = None, *, weights_only: bool = True, mmap: 
     """
     if isinstance(map_location, Mapping) or callable(map_location):
         raise NotImplementedError("map_location must be None or a device: tensors live on the CPU")
-    check_device(map_location)
+    devices.check(map_location)
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
             return _read(file, os.fspath(f), mmap)
@@ -126,7 +126,7 @@ def _tree(obj: Any, place: str, arrays: dict[str, Array]) -> Any:
     if isinstance(obj, np.generic) and obj.dtype.kind in "fiub":
         return obj.item()
     if isinstance(obj, (Tensor, np.ndarray)):
-        array = np.asarray(obj.detach()._array if isinstance(obj, Tensor) else obj, order="C")
+        array = np.asarray(devices.to_host(obj._array) if isinstance(obj, Tensor) else obj, order="C")
         if array.dtype.kind not in "fiub" or not array.dtype.isnative:
             raise TypeError(f"cannot save {place or 'an array'}: its dtype is {array.dtype}")
         name = re.sub(r"[^\w./-]", "_", place) or "tensor"

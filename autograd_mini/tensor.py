@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import engine
-from .arrays import array_from, check_device, plain_index, without_tensors
+from . import devices, engine
+from .arrays import array_from, plain_index, without_tensors
+from .devices import copy_of, memory_of
 from .dtypes import dtype_of
 from .engine import Array, Node, TensorCore, leaf_node, wrap
 from .modes import current_mode
@@ -75,12 +76,12 @@ class Tensor(TensorCore):
 
     @data.setter
     def data(self, value: Tensor | Array) -> None:
-        array = value._array if isinstance(value, Tensor) else np.asarray(value)
+        array = array_from(value)
         if self._node is not None:
             if not self.is_leaf and array.shape != self.shape:
                 raise RuntimeError(f"data of shape {array.shape} assigned to a tensor of shape {self.shape} in a graph")
             self._node.shape, self._node.dtype = array.shape, array.dtype
-            writes.note(np.asanyarray(self._array))
+            writes.note(memory_of(self._array))
         self._array = array
 
     @property
@@ -116,7 +117,12 @@ class Tensor(TensorCore):
         """
         if self._node is not None:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        self._array = np.asanyarray(self._array)
+        if not devices.on_host(self._array):
+            raise TypeError(
+                f"can't convert {devices.device_of(self._array)} device type tensor to numpy. Use Tensor.cpu() to copy"
+                " the tensor to host memory first."
+            )
+        self._array = memory_of(self._array)
         if (origin := getattr(self, "_origin", None)) is None or origin() is None:
             return self._array
         view = self._array.view()
@@ -184,8 +190,8 @@ class Tensor(TensorCore):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError("Only Tensors created explicitly by the user support the deepcopy protocol: detach() it")
-        memo[id(self)] = copied = _rebuild(type(self), np.array(self._array, order="K"), self.requires_grad)
-        copied.grad = None if self.grad is None else wrap(np.array(self.grad._array))
+        memo[id(self)] = copied = _rebuild(type(self), copy_of(self._array), self.requires_grad)
+        copied.grad = None if self.grad is None else wrap(copy_of(self.grad._array))
         copied.__dict__.update(self.__dict__)
         return copied
 
@@ -265,10 +271,12 @@ class Tensor(TensorCore):
 
     def __setitem__(self, item: Any, value: Any) -> None:
         where, mode = index.numbers_first(plain_index(item), self.shape), current_mode()
-        value = value if isinstance(value, TensorCore) else wrap(array_from(value, self.dtype))
+        if not isinstance(value, TensorCore):
+            value = wrap(devices.beside(array_from(value, self.dtype), self))
+        where = index.placed(where, self._array)
         recorded = mode.grad and (self._node is not None or value._node is not None)
         check_writable(self, recorded, mode.grad)
-        self._array = array = np.asanyarray(self._array)
+        self._array = array = memory_of(self._array)
         if recorded:  # the history of x[i] = v: x keeps its gradient but at i, v gets it there
             before = wrap(_unlike(array, value._array, where), self._node)
             node = index.setitem(before, value, index=where)._node
@@ -345,17 +353,17 @@ class Tensor(TensorCore):
         self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: builtins.bool = False,
         copy: builtins.bool = False,
     ) -> Any:  # fmt: skip
-        """As another dtype: x.to(float64), x.to(other). The only device is the CPU."""
+        """As another dtype, or on another device: x.to(float64), x.to("cuda"), x.to(other)."""
         for arg in args:
             if isinstance(arg, Tensor):
-                dtype = arg.dtype
+                dtype, device = arg.dtype, arg.device
             elif type(arg).__name__ == "device" or (isinstance(arg, str) and not hasattr(np, arg)):
                 device = arg
             elif not isinstance(arg, builtins.bool):
                 dtype = arg if arg is not None else dtype
-        check_device(device)
         wanted = self.dtype if dtype is None else dtype_of(np.float32 if dtype is builtins.float else dtype)
-        return ew.astype(self, dtype=wanted) if copy or wanted != self.dtype else self
+        moved = self if device is None else ew.to_device(self, device)
+        return ew.astype(moved, dtype=wanted) if wanted != self.dtype or (copy and moved is self) else moved
 
     def type(self, dtype: Any = None) -> Any:
         """As another dtype, also by an old name, "torch.LongTensor"; without one, that name."""
@@ -365,21 +373,22 @@ class Tensor(TensorCore):
 
     @property
     def device(self) -> Any:
-        """Always the CPU."""
+        """Where the memory lies: device("cpu"), or "cuda" for CuPy's."""
         from .compat import device
 
-        return device("cpu")
+        return device(devices.device_of(self._array))
 
     @property
     def is_cuda(self) -> builtins.bool:
-        return False
+        return devices.device_of(self._array) == "cuda"
 
     def cuda(self, device: Any = None, **options: Any) -> Any:
-        """Raises: tensors live on the CPU."""
-        return self.to("cuda")
+        """On the GPU. Raises RuntimeError where there is none, or no CuPy."""
+        return self.to("cuda" if device is None else device, **options)
 
-    def cpu(self) -> Tensor:
-        return self
+    def cpu(self) -> Any:
+        """In the CPU's memory."""
+        return self.to("cpu")
 
     def contiguous(self) -> Any:
         """The tensor itself if its memory is in row-major order, else a copy that is."""
@@ -397,11 +406,17 @@ _REDUCE = {np.add: reduce.sum, np.maximum: reduce.amax, np.minimum: reduce.amin}
 
 def _unlike(array: Array, value: Array, where: Any) -> Array:
     """`array`, or a copy of it for x[i] += v, where Python assigns the already changed view x[i] to itself."""
-    if isinstance(value, np.ndarray) and owner(value) is owner(array):
+    if devices.is_memory(value) and owner(value) is owner(array):
         target = array[where]
-        if isinstance(target, np.ndarray) and target.__array_interface__ == value.__array_interface__:
-            return np.array(array)
+        if devices.is_memory(target) and _place(target) == _place(value):
+            return copy_of(array)
     return array
+
+
+def _place(array: Array) -> tuple[Any, ...]:
+    """Which memory an array shows, in which way."""
+    start = array.__array_interface__["data"][0] if devices.on_host(array) else array.data
+    return start, array.shape, array.strides, array.dtype
 
 
 def _rebuild(kind: type[Tensor], array: Array, requires_grad: builtins.bool) -> Tensor:
@@ -415,7 +430,7 @@ def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Tensor]
     whole = hasattr(operation, "primitive")
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        before = self if whole or self._node is None else wrap(np.array(self._array), self._node)
+        before = self if whole or self._node is None else wrap(copy_of(self._array), self._node)
         return self._write(operation(before, *args, **options))  # of a composition, inner nodes may keep `before`
 
     method.__name__, method.__doc__ = name, f"`{operation.__name__}`, in place."

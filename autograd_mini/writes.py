@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .devices import is_memory
+
 if TYPE_CHECKING:
     from .engine import Node, TensorCore
 
@@ -49,8 +51,8 @@ writes = Writes()
 
 def owner(array: Any) -> Any:
     """The array whose memory this one shows."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    while is_memory(base := array.base):
+        array = base
     return array
 
 
@@ -73,7 +75,7 @@ def check_writable(tensor: TensorCore, recorded: bool, grad_enabled: bool) -> No
             "unsupported operation: the written-to tensor shows memory that is read-only, or one element several times"
             " (expand, a batch that is a view). Please clone() the tensor before performing the operation."
         )
-    if recorded and node is None and isinstance(tensor._array.base, np.ndarray):
+    if recorded and node is None and is_memory(tensor._array.base):
         raise RuntimeError(
             "a view of another tensor is being used in an in-place operation with a value that requires grad: the"
             " other tensor would not know. Write through the tensor itself, as in x[i, j] = v, or clone() the view."
@@ -106,7 +108,7 @@ def check_kept(node: Node) -> None:
     assert node.primitive is not None and node.kept is not None
     for slot, value in zip(node.primitive.asked, node.kept, strict=True):
         for array in value if isinstance(value, tuple) else (value,):
-            if isinstance(array, np.ndarray) and writes.of(array)[0] > node.number:
+            if is_memory(array) and writes.of(array)[0] > node.number:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation:"
                     f" {slot!r} ({describe(array)}) of {node!r} was written after the forward pass read it."
@@ -119,4 +121,4 @@ def outlive(node: Node, array: Any) -> None:
     """Copy what the node keeps of this memory, which is about to be written."""
     if node.kept:
         memory = owner(array)
-        node.kept = tuple(k.copy() if isinstance(k, np.ndarray) and owner(k) is memory else k for k in node.kept)
+        node.kept = tuple(k.copy() if is_memory(k) and owner(k) is memory else k for k in node.kept)

@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import engine
 from ..arrays import array_from
-from ..engine import Array, Node, TensorCore, accumulate, extra_of, propagate, wrap
+from ..devices import on_host
+from ..engine import Array, Node, TensorCore, accumulate, copied, extra_of, propagate, wrap
 from ..modes import ModeSwitch, current_mode, enable_grad, inference_mode, no_grad, set_grad_enabled
 from ..tensor import Tensor
 
@@ -40,7 +41,7 @@ def backward(
             raise RuntimeError("'inputs' argument to backward cannot be empty.")
     found = _run(_list(tensors), grad_tensors, retain_graph, create_graph, targets)
     for node, gradient in found.items():
-        accumulate(node, gradient if node.primitive is None else _copy(gradient))
+        accumulate(node, gradient if node.primitive is None else copied(gradient))
         if (extra := extra_of(node)).after and extra.tensor is not None and (leaf := extra.tensor()) is not None:
             with ModeSwitch(grad=create_graph):
                 for hook in tuple(extra.after.values()):
@@ -97,15 +98,10 @@ def grad(
             gradient = wrap(np.zeros_like(tensor._array))
         elif gradient is not None:
             own = node.primitive is None and node not in nodes[:i]  # what a leaf is given is its own already
-            gradient = gradient if own else _copy(gradient)
+            gradient = gradient if own else copied(gradient)
             gradient = gradient if isinstance(gradient, TensorCore) else wrap(gradient)
         gradients.append(gradient)
     return tuple(gradients)
-
-
-def _copy(gradient: Array) -> Array:
-    recorded = isinstance(gradient, TensorCore)
-    return wrap(np.array(gradient._array), gradient._node) if recorded else np.array(gradient)
 
 
 def _list(tensors: Tensors) -> list[Tensor]:
@@ -162,7 +158,8 @@ def _seed(output: Tensor, seed: Any, create_graph: bool) -> Array:
                 f"grad can be implicitly created only for scalar outputs, and this one has shape {output.shape}:"
                 " reduce it first (as with .sum() or .mean()) or pass gradient="
             )
-        array = output._array.dtype.type(1.0) if output.shape == () else np.ones_like(output._array)
+        array = np.ones_like(output._array)
+        array = array[()] if on_host(array) else array  # a number, if it is 0-d: ten times faster
         return wrap(array) if create_graph else array
     seed = seed if isinstance(seed, TensorCore) else wrap(array_from(seed, output.dtype))
     if seed.shape != output.shape:

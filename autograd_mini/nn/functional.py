@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import creation
 from ..creation import DTypeLike
+from ..devices import beside, memory_of
 from ..engine import Array, wrap
 from ..primitive import ShapeError
 from ..rules import elementwise as ew
@@ -142,7 +143,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def _dropout_of_channels(input: Tensor, leading: int, p: float, training: bool, inplace: bool) -> Tensor:
     shape = (*input.shape[:leading], *[1] * (input.ndim - leading))
-    mask = dropout(creation.ones(*shape, dtype=input.dtype), p, training)
+    mask = dropout(creation.ones(*shape, dtype=input.dtype, device=input.device), p, training)
     return input.mul_(mask) if inplace else input * mask  # type: ignore[no-any-return]
 
 
@@ -221,7 +222,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    classes = np.asarray(tensor._array)
+    classes = memory_of(tensor._array)
     if classes.dtype.kind not in "iu":
         raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, not {tensor.dtype}.")
     if classes.size == 0 and num_classes <= 0:
@@ -231,7 +232,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     count = int(classes.max()) + 1 if num_classes == -1 else num_classes
     if classes.size and classes.max() >= count:
         raise RuntimeError(f"Class values must be smaller than num_classes={count}, but one is {classes.max()}.")
-    return wrap((classes[..., None] == np.arange(count)).astype(np.int64))
+    return wrap((classes[..., None] == beside(np.arange(count), classes)).astype(np.int64))
 
 
 # ------------------------------------------------------------------------------------------------------- losses
@@ -283,7 +284,8 @@ def cross_entropy(
     classes, counts = _class_targets(scores, target, weights, ignore_index)
     if label_smoothing:
         count = scores.shape[-1]
-        hot = (1 - label_smoothing) * (classes[..., None] == np.arange(count)) + label_smoothing / count
+        hot = classes[..., None] == beside(np.arange(count), classes)
+        hot = (1 - label_smoothing) * hot + label_smoothing / count
         soft = hot * (weights if weights is not None else 1.0) * (classes != _IGNORED)[..., None]
         losses = nnet.softmax_cross_entropy(scores, wrap(soft.astype(input.dtype)))
     else:
@@ -351,7 +353,7 @@ def _class_targets(scores: Tensor, target: Tensor, weights: Array | None, ignore
             f"Expected input batch_size {scores.shape[:-1]} to match target batch_size {target.shape}:"
             " one class number for each row of scores"
         )
-    classes = np.asarray(target._array, np.int64)
+    classes = memory_of(target._array).astype(np.int64, copy=False)
     valid = classes != ignore_index
     wrong = valid & ((classes < 0) | (classes >= scores.shape[-1]))
     if wrong.any():

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import creation
 from ..creation import Generator
+from ..devices import beside, memory_of
 from ..engine import Array
 from ..tensor import Tensor
 from ..writes import writes
@@ -21,8 +22,8 @@ from ..writes import writes
 def _fill(tensor: Tensor, values: Array) -> Tensor:
     if not isinstance(tensor, Tensor):
         raise TypeError(f"nn.init functions write into a Tensor, but got {type(tensor).__name__}")
-    tensor._array = array = np.asanyarray(tensor._array)
-    array[...] = values
+    tensor._array = array = memory_of(tensor._array)
+    array[...] = beside(np.asarray(values), array)
     writes.note(array)
     return tensor
 

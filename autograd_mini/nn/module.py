@@ -11,8 +11,10 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from .. import devices
 from ..autograd.function import Function
 from ..creation import DTypeLike, zeros_like
+from ..devices import memory_of
 from ..engine import HookHandle, wrap
 from ..modes import Mode, _mode, current_mode
 from ..tensor import Tensor
@@ -399,7 +401,7 @@ class Module:
                 parameter.grad = None if set_to_none else zeros_like(parameter)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Floating-point parameters, gradients and buffers to another dtype, in place: to(float64), to("cpu")."""
+        """Parameters, gradients and buffers to another device, the floats to another dtype, in place: to("cuda")."""
 
         def convert(tensor: Tensor) -> Tensor:
             result = tensor.to(*args, **kwargs)
@@ -407,18 +409,18 @@ class Module:
                 raise TypeError(
                     f"nn.Module.to only accepts floating point dtypes, but got desired dtype={result.dtype}"
                 )
-            return result if tensor.is_floating_point() else tensor
+            return result if tensor.is_floating_point() else tensor.to(device=result.device)  # type: ignore[no-any-return]
 
         for tensor in itertools.chain(self.parameters(), self.buffers()):
             grad, converted = tensor.grad, convert(tensor.detach())
-            if converted.dtype != tensor.dtype:
+            if converted._array is not tensor._array:
                 tensor.data = converted
                 tensor.grad = None if grad is None else convert(grad)
         return self
 
     def cuda(self, device: Any = None) -> Self:
-        """Raises: modules live on the CPU."""
-        return self.to("cuda")
+        """All parameters and buffers on the GPU. Raises RuntimeError where there is none, or no CuPy."""
+        return self.to("cuda" if device is None else device)
 
     def float(self) -> Self:
         """All floating-point state as float32."""
@@ -437,7 +439,8 @@ class Module:
         return self.to(dst_type)
 
     def cpu(self) -> Self:
-        return self
+        """All parameters and buffers in the CPU's memory."""
+        return self.to("cpu")
 
     # --------------------------------------------------------------------------------------------- saved state
 
@@ -499,8 +502,8 @@ class Module:
         target = self.__dict__[name]
         array = value._array if isinstance(value, Tensor) else value
         if not assign:
-            target._array = np.asanyarray(target._array)
-            target._array[...] = array  # in the memory order that it has
+            target._array = memory_of(target._array)
+            target._array[...] = devices.move(array, devices.device_of(target._array))  # in the memory order it has
             writes.note(target._array)
         elif isinstance(target, Parameter):
             self.__dict__[name] = Parameter(wrap(array), target.requires_grad)

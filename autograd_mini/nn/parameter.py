@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import creation
+from .. import creation, devices
 from ..creation import DTypeLike
 from ..dtypes import get_default_dtype
 from ..engine import wrap
@@ -41,7 +41,8 @@ def empty_parameter(*shape: int, device: Any = None, dtype: DTypeLike = None) ->
     A weight of PyTorch's shape (out, in) that lies in memory as (in, out) is multiplied, and its gradient computed,
     without a transposed operand; so is the step of the optimizer, which walks memory as it lies.
     """
-    return Parameter(wrap(np.asfortranarray(creation.empty(*shape, device=device, dtype=dtype)._array)))
+    made = np.asfortranarray(creation.empty(*shape, dtype=dtype)._array)
+    return Parameter(wrap(made if device is None else devices.move(made, device)))
 
 
 def register_empty(module: Any, device: Any, dtype: DTypeLike, **shapes: tuple[int, ...] | None) -> None:

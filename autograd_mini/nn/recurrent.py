@@ -165,7 +165,7 @@ class RNNBase(_Recurrent):
         shape = (self.num_layers * (1 + self.bidirectional), x.shape[1], self.hidden_size)
         count = _STEPS[self._kind][2]
         if hx is None:
-            parts: Any = (creation.zeros(*shape, dtype=x.dtype),) * count
+            parts: Any = (creation.zeros(*shape, dtype=x.dtype, device=x.device),) * count
         else:
             parts = tuple(hx) if count > 1 else (hx,)
             parts = tuple(part.unsqueeze(1) for part in parts) if single else parts
@@ -225,7 +225,7 @@ class _Cell(_Recurrent):
             raise ValueError(f"{self._get_name()}: Expected input to be 1D or 2D, got {input.ndim}D instead")
         shape, count = (*input.shape[:-1], self.hidden_size), _STEPS[self._kind][2]
         if hx is None:
-            hx = (creation.zeros(*shape, dtype=input.dtype),) * count
+            hx = (creation.zeros(*shape, dtype=input.dtype, device=input.device),) * count
         state = hx if isinstance(hx, tuple) else tuple(hx) if count > 1 else (hx,)
         for part in state:
             if part.shape != shape:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import beside, memory_of
 from ..engine import Array, wrap
 from ..rules.shape import cat
 from ..tensor import Tensor
@@ -21,7 +22,7 @@ def _gradients(parameters: Tensors) -> list[Array]:
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     grads = [tensor.grad for tensor in tensors if tensor.grad is not None]
     for grad in grads:
-        grad._array = np.asanyarray(grad._array)
+        grad._array = memory_of(grad._array)
     return [grad._array for grad in grads]
 
 
@@ -60,7 +61,7 @@ def clip_grad_norm_(
     for grad in grads if not scale >= 1 else ():
         grad *= scale
         writes.note(grad)
-    return wrap(np.array(total, grads[0].dtype if grads else np.float32))
+    return wrap(beside(np.array(total, grads[0].dtype), grads[0]) if grads else np.array(total, np.float32))
 
 
 def clip_grad_value_(parameters: Tensors, clip_value: float) -> None:
@@ -88,9 +89,9 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     sizes = [parameter.numel() for parameter in parameters]
     if vec.shape != (sum(sizes),):
         raise ValueError(f"the parameters have {sum(sizes)} elements, but the vector has the shape {vec.shape}")
-    pieces = np.split(vec.detach().numpy(), np.cumsum(sizes)[:-1]) if sizes else []
+    pieces = np.split(vec._array, np.cumsum(sizes)[:-1]) if sizes else []
     for parameter, piece in zip(parameters, pieces, strict=True):
-        parameter._array = np.asanyarray(parameter._array)
+        parameter._array = memory_of(parameter._array)
         parameter._array[...] = piece.reshape(parameter.shape)
         writes.note(parameter._array)
 

@@ -51,7 +51,8 @@ class Adadelta(Optimizer):
         state, dtype = self.state[param], param.dtype
         tidies = self._tick(state) % TIDY_EVERY == 0
         averages = [zeros(state, name, param) for name in ("square_avg", "acc_delta")]
-        rho, rest, eps, lr = (constant(c, dtype) for c in (group["rho"], 1 - group["rho"], group["eps"], group["lr"]))
+        options = (group["rho"], 1 - group["rho"], group["eps"], group["lr"])
+        rho, rest, eps, lr = (constant(c, param._array) for c in options)
         limit = tidy_square_limit(dtype, group["eps"] ** 0.5) if tidies else 0.0
         for p, g, v, u, t, d in self._blocks(param, group, *averages, weight_decay=group["weight_decay"]):
             if limit:

@@ -53,10 +53,10 @@ class Adagrad(Optimizer):
             self.state[param] = {"step": self._count(0), "sum": wrap(start)}
 
     def _update(self, param: Tensor, group: Group) -> None:
-        state, dtype = self.state[param], param.dtype
+        state = self.state[param]
         step = self._tick(state)
         lr = float(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
-        rate, eps = constant(lr, dtype), constant(group["eps"], dtype)
+        rate, eps = constant(lr, param._array), constant(group["eps"], param._array)
         for p, g, s, t in self._blocks(param, group, state["sum"], weight_decay=group["weight_decay"]):
             s += np.multiply(g, g, t)
             np.sqrt(s, t)

@@ -64,7 +64,7 @@ class Adam(Optimizer):
         # lr m̂ / (√v̂ + ε), with the scalars gathered: size m / (√v + ε')
         root = math.sqrt(1 - beta2**step)
         options = (lr / (1 - beta1**step) * root, group["eps"] * root, 1 - beta1, beta2, 1 - beta2, 1 - lr * decay)
-        size, eps, rest1, b2, rest2, shrink = (constant(c, dtype) for c in options)
+        size, eps, rest1, b2, rest2, shrink = (constant(c, param._array) for c in options)
         blocks = self._blocks(param, group, *averages, weight_decay=0 if decoupled else decay)
         for p, g, m, v, *largest, t in blocks:
             if decoupled and decay:

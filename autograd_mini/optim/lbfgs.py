@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..devices import memory_of
 from ..engine import Array, wrap
 from ..modes import enable_grad
 from ..tensor import Tensor
@@ -150,7 +151,7 @@ class LBFGS(Optimizer):
             return closure()
 
     def _gradient(self) -> Array:
-        grads = [np.zeros(p.shape, p.dtype) if p.grad is None else p.grad._array for p in self._params]
+        grads = [np.zeros_like(p._array) if p.grad is None else p.grad._array for p in self._params]
         return np.concatenate([np.ravel(g) for g in grads])
 
     def _point(self) -> Array:
@@ -159,7 +160,7 @@ class LBFGS(Optimizer):
     def _move(self, point: Array) -> None:
         ends = np.cumsum([p.numel() for p in self._params])
         for p, values in zip(self._params, np.split(point, ends[:-1]), strict=True):
-            p._array = np.asanyarray(p._array)
+            p._array = memory_of(p._array)
             p._array[...] = values.reshape(p.shape)
             writes.note(p._array)
 

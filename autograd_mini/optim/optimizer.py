@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..creation import zeros_like
+from ..devices import memory_of, on_host
 from ..dtypes import get_default_dtype
 from ..engine import Array, wrap
 from ..modes import enable_grad
@@ -159,14 +160,14 @@ class Optimizer:
         g is the gradient, its sign turned if `maximize`, plus weight_decay * p. A formula that runs over a block
         of memory in several passes finds it in the cache, and needs a scratch of the block's size, not the parameter's.
         """
-        param._array = whole = np.asanyarray(param._array)
-        arrays = [whole, np.asanyarray(param.grad._array), *[b._array for b in buffers]]  # type: ignore[union-attr]
+        param._array = whole = memory_of(param._array)
+        arrays = [whole, memory_of(param.grad._array), *[b._array for b in buffers]]  # type: ignore[union-attr]
         turned = group["maximize"]
         writes.note(whole)
-        for p, g, *pieces in (arrays,) if whole.size <= SMALL else _pieces(arrays):
+        for p, g, *pieces in _pieces(arrays) if whole.size > SMALL and on_host(whole) else (arrays,):
             own, *spares = self._scratch(p)
             if weight_decay:
-                decay = np.multiply(p, constant(weight_decay, p.dtype), own)
+                decay = np.multiply(p, constant(weight_decay, p), own)
                 g = np.subtract(decay, g, own) if turned else np.add(decay, g, own)
             elif turned:
                 g = np.negative(g, own)
@@ -176,7 +177,7 @@ class Optimizer:
 
     def _scratch(self, p: Array) -> list[Any]:
         """1 + `_spares` arrays like this piece; the first is None for a small one: let NumPy make it if needed."""
-        if p.size <= SMALL:
+        if p.size <= SMALL or not on_host(p):
             return [None, *[np.empty_like(p) for _ in range(self._spares)]]
         kept: dict[Any, Array] = self.__dict__.setdefault("_scratches", {})
         if p.dtype not in kept:
@@ -269,9 +270,9 @@ def check(options: Group, **names: str) -> None:
             raise ValueError(f"Invalid {what}: {value}")
 
 
-def constant(value: Any, dtype: np.dtype[Any]) -> Array:
-    """A number as a 0-d array: a ufunc takes it twice as fast as a Python number."""
-    return np.array(float(value), dtype)
+def constant(value: Any, like: Array) -> Array:
+    """A number as a 0-d array of this one's dtype: a ufunc takes it twice as fast as a Python number."""
+    return np.array(float(value), like.dtype) if on_host(like) else like.dtype.type(value)
 
 
 def zeros(state: State, name: str, param: Tensor) -> Tensor:

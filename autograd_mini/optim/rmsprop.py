@@ -54,7 +54,7 @@ class RMSprop(Optimizer):
         names = ["square_avg", *["momentum_buffer"] * momentum, *["grad_avg"] * centered]
         averages = [zeros(state, name, param) for name in names]
         options = (group["lr"], group["alpha"], 1 - group["alpha"], group["eps"], group["momentum"])
-        lr, alpha, rest, eps, mu = (constant(c, dtype) for c in options)
+        lr, alpha, rest, eps, mu = (constant(c, param._array) for c in options)
         blocks = self._blocks(param, group, *averages, weight_decay=group["weight_decay"])
         for p, g, v, *others, t in blocks:
             v *= alpha

@@ -47,12 +47,12 @@ class SGD(Optimizer):
 
     def _update(self, param: Tensor, group: Group) -> None:
         dtype, decay = param.dtype, group["weight_decay"]
-        lr = constant(group["lr"], dtype)
+        lr = constant(group["lr"], param._array)
         if not group["momentum"]:
             for p, g, t in self._blocks(param, group, weight_decay=decay):
                 p -= np.multiply(lr, g, t)
             return
-        mu, rest = constant(group["momentum"], dtype), constant(1 - group["dampening"], dtype)
+        mu, rest = constant(group["momentum"], param._array), constant(1 - group["dampening"], param._array)
         state = self.state[param]
         start = state.get("momentum_buffer") is None
         buffer = zeros(state, "momentum_buffer", param)

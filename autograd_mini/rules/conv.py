@@ -69,7 +69,7 @@ def over(windows: Windows, shape: Sequence[int]) -> tuple[int, ...]:
 def laid_out_like(x: Array, count: int, shape: Sequence[int], dtype: Any) -> Array:
     """Zeros (count, *shape), each of them in the memory order of x, which has as many axes as `shape`."""
     order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
-    zeros = np.zeros((count, *(shape[axis] for axis in order)), dtype)
+    zeros = np.zeros_like(x, dtype, shape=(count, *(shape[axis] for axis in order)))
     return zeros.transpose(0, *(order.index(axis) + 1 for axis in range(x.ndim)))
 
 
@@ -113,7 +113,8 @@ def halves_as_singles(forward: Callable[..., Array]) -> Callable[..., Array]:
 
 def _batch_last(x: Array) -> Array:
     """(N, C, H, W) as contiguous (C, H, W, N): no copy of what a convolution made."""
-    return np.ascontiguousarray(x.transpose(1, 2, 3, 0))
+    x = x.transpose(1, 2, 3, 0)
+    return x if x.flags.c_contiguous else x.copy()
 
 
 def _rows(x: Array, windows: Windows, groups: int) -> Array:
@@ -127,7 +128,7 @@ def _rows(x: Array, windows: Windows, groups: int) -> Array:
     x = _batch_last(x)
     c, h, w, n = x.shape
     span = (high.number - 1) * high.stride + (high.kernel - 1) * high.dilation + 1
-    unfolded = np.zeros((groups, span, c // groups, wide.kernel, wide.number, n), x.dtype)
+    unfolded = np.zeros_like(x, shape=(groups, span, c // groups, wide.kernel, wide.number, n))
     channels = x.reshape(groups, c // groups, h, w, n).swapaxes(1, 2)
     ((rows, at_rows),) = Window(1, 1, 1, high.padding, span).taps(h)
     for tap, (columns, at_columns) in enumerate(wide.taps(w)):
@@ -160,7 +161,8 @@ def convolution(x: Array, weight: Array, *, windows: Windows) -> Array:
     groups = x.shape[1] // c
     rows = _rows(x, windows, groups)
     matrices = weight.reshape(groups, o // groups, c, kh, kw).swapaxes(2, 3).reshape(groups, 1, o // groups, -1)
-    out = np.empty((groups, o // groups, rows.shape[1], rows.shape[3]), np.result_type(x, weight))
+    dtype = np.result_type(x.dtype, weight.dtype)
+    out = np.empty_like(x, dtype, shape=(groups, o // groups, rows.shape[1], rows.shape[3]))
     np.matmul(matrices, rows, out=out.swapaxes(1, 2))
     return out.reshape(o, windows[0].number, windows[1].number, n).transpose(3, 0, 1, 2)
 
@@ -177,7 +179,7 @@ def conv_weight(x: Array, y: Array, *, windows: Windows, shape: tuple[int, ...])
     groups = x.shape[1] // c
     rows = _rows(x, windows, groups)
     y = _batch_last(y).reshape(groups, o // groups, rows.shape[1], rows.shape[3])
-    total = np.zeros((groups, o // groups, rows.shape[2]), np.result_type(x, y))
+    total = np.zeros_like(x, np.result_type(x.dtype, y.dtype), shape=(groups, o // groups, rows.shape[2]))
     for row in range(rows.shape[1]):
         total += y[:, :, row] @ rows[:, row].swapaxes(1, 2)
     return total.reshape(groups, o // groups, kh, c, kw).swapaxes(2, 3).reshape(shape)
@@ -202,7 +204,7 @@ def conv_transpose(y: Array, weight: Array, *, windows: Windows, shape: tuple[in
     groups, columns = channels // c, wide.taps(w)
     matrices = weight.reshape(groups, o // groups, c * kh * kw).swapaxes(1, 2)
     y = _batch_last(y).reshape(groups, o // groups, high.number, wide.number * n)
-    out = np.zeros((channels, h, w, n), np.result_type(y, weight))
+    out = np.zeros_like(y, np.result_type(y.dtype, weight.dtype), shape=(channels, h, w, n))
     step = max(1, _BLOCK // (channels * kh * kw * wide.number * n or 1))
     for start in range(0, high.number, step):
         block = y[:, :, start : start + step]

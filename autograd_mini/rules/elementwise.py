@@ -10,6 +10,7 @@ import operator
 
 import numpy as np
 
+from ..devices import check, copy_of, device_of, move, on_host
 from ..engine import Array
 from ..primitive import OPERATIONS, call, composition, primitive
 from . import special
@@ -524,10 +525,27 @@ def astype(x: Array, *, dtype: np.dtype[np.generic]) -> Array:
     return x.astype(dtype)
 
 
+def _move_back(g: Array, device: str, source: str) -> Array:
+    return call(move_to, g, device=source, source=device)
+
+
+@primitive(name="to_device", public=False, x=_move_back)
+def move_to(x: Array, *, device: str, source: str) -> Array:
+    """A copy of x in the memory of a device; the gradient goes back to where x came from."""
+    return copy_of(x) if device == source else move(x, device)
+
+
+def to_device(x: Array, device: object) -> Array:
+    """x on the device of this name; itself if it lives there. Raises RuntimeError if there is no such device."""
+    check(device)
+    source, name = device_of(x._array), str(device).partition(":")[0]
+    return x if source == name else move_to(x, device=name, source=source)
+
+
 @primitive(x=lambda g: g)
 def clone(x: Array, *, order: str = "K") -> Array:
     """The same values in memory of their own; order "C" makes it row-major, "K" keeps the order it had."""
-    return np.array(x, order=order)  # type: ignore[call-overload]
+    return np.array(x, order=order) if on_host(x) else x.copy(order=order)  # type: ignore[call-overload]
 
 
 @composition(numpy=np.positive)

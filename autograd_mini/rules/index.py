@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import beside, copy_of, is_memory, memory_of, on_host
 from ..engine import Array
 from ..primitive import NUMPY, ShapeError, call, called, composition, primitive
 
@@ -36,7 +37,8 @@ def along(dim: int, item: Index) -> tuple[Index, ...]:
 
 def has_arrays(index: Index) -> bool:
     """Whether this is "advanced" indexing, which copies."""
-    return type(index) in _ARRAYS if type(index) is not tuple else not _ARRAYS.isdisjoint(map(type, index))
+    parts = index if type(index) is tuple else (index,)
+    return any(type(part) in _ARRAYS or is_memory(part) for part in parts)
 
 
 def may_repeat(index: Index) -> bool:
@@ -45,9 +47,26 @@ def may_repeat(index: Index) -> bool:
     return any(getattr(p, "ndim", 0) > 0 and p.dtype.kind in "iu" for p in parts)
 
 
-def positions(shape: tuple[int, ...], index: Index) -> Array:
-    """Where in the flattened array the elements of x[index] stand, for an x of this shape."""
-    return np.arange(math.prod(shape)).reshape(shape)[index]
+def positions(shape: tuple[int, ...], index: Index, like: Array) -> Array:
+    """Where in the flattened array the elements of x[index] stand, for an x of this shape; beside `like`."""
+    return beside(np.arange(math.prod(shape)).reshape(shape), like)[index]
+
+
+def _array(index: Any) -> Array:
+    """An index as an array: a tensor's, the array itself, or a list as an array."""
+    index = getattr(index, "_array", index)
+    return index if is_memory(index) else np.asarray(index)
+
+
+def placed(index: Index, x: Array) -> Index:
+    """The index with its arrays beside x: lists were made arrays on the CPU."""
+    if on_host(x):
+        return index
+    return tuple(placed(part, x) for part in index) if isinstance(index, tuple) else _beside(index, x)
+
+
+def _beside(part: Any, x: Array) -> Any:
+    return beside(part, x) if isinstance(part, np.ndarray) else part
 
 
 # ------------------------------------------------------------------------------------------------ primitives
@@ -60,17 +79,18 @@ def _read(g: Array, index: Index) -> Array:
 @primitive(public=False, x=lambda g, index: _read(g, index))
 def put(x: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     """Zeros of `shape` with x added at `index`, where an element may be named several times."""
+    index = placed(index, x)
     if not may_repeat(index):
         result = np.zeros_like(x, shape=shape)
         result[index] = x
         return result
     index = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-    total = np.zeros(shape, np.float32 if x.dtype == np.float16 else x.dtype)
+    total = np.zeros_like(x, np.float32 if x.dtype == np.float16 else x.dtype, shape=shape)
     if isinstance(index, np.ndarray) and x.size >= 128 * index.size:  # long rows: a loop over them is fastest
         for row, added in zip(index.ravel().tolist(), x.reshape((index.size, *shape[1:])), strict=True):
             total[row] += added
     elif 4 * x.size >= total.size and x.dtype.kind == "f":  # sums in float64; 3 to 6 times as fast as np.add.at
-        total = np.bincount(positions(shape, index).ravel(), x.ravel(), total.size).reshape(shape)
+        total = np.bincount(positions(shape, index, x).ravel(), x.ravel(), total.size).reshape(shape)
     else:  # few elements of a large array
         np.add.at(total, index, x)
     return total.astype(x.dtype, copy=False)
@@ -89,7 +109,7 @@ def read_view(x: Array, *, index: Index) -> Array:
 @primitive(name="index", public=False, x=_read_backward)
 def read_elements(x: Array, *, index: Index) -> Array:
     """x[index] for an index with arrays of integers or booleans in it: a copy."""
-    return x[index]
+    return x[placed(index, x)]
 
 
 @composition(public=False)
@@ -107,12 +127,13 @@ def numbers_first(index: Index, shape: tuple[int, ...]) -> Index:
     """
     if not isinstance(index, tuple) or not any(_is_number(p) for p in index):
         return index
-    advanced = [i for i, p in enumerate(index) if _is_number(p) or isinstance(p, np.ndarray)]
+    advanced = [i for i, p in enumerate(index) if _is_number(p) or is_memory(p)]
     if advanced[-1] - advanced[0] == len(advanced) - 1 or not has_arrays(index):
         return index
     numbers = tuple(p if _is_number(p) or p is ... else _ALL for part in index for p in _axes(part))
     rest = tuple(p for p in index if not _is_number(p))
-    return np.unravel_index(np.arange(math.prod(shape)).reshape(shape)[numbers][rest], shape)
+    like = next(p for p in rest if is_memory(p))
+    return np.unravel_index(positions(shape, numbers, like)[rest], shape)
 
 
 def _is_number(part: Any) -> bool:
@@ -123,7 +144,7 @@ def _axes(part: Any) -> tuple[Any, ...]:
     """One entry for each axis of x that this part of an index uses up."""
     if part is None or isinstance(part, (bool, np.bool_)):
         return ()
-    return (_ALL,) * part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else (part,)
+    return (_ALL,) * part.ndim if is_memory(part) and part.dtype.kind == "b" else (part,)
 
 
 def _setitem_x(g: Array, index: Index) -> Array:
@@ -132,14 +153,14 @@ def _setitem_x(g: Array, index: Index) -> Array:
 
 def _setitem_value(g: Array, x_shape: tuple[int, ...], index: Index) -> Array:
     picked = _read(g, index)
-    return np.where(_stays(x_shape, index), picked, 0.0) if may_repeat(index) else picked
+    return np.where(_stays(x_shape, index, picked), picked, 0.0) if may_repeat(index) else picked
 
 
-def _stays(shape: tuple[int, ...], index: Index) -> Array:
+def _stays(shape: tuple[int, ...], index: Index, like: Array) -> Array:
     """False for the elements that a later one overwrites, because the index names their place again."""
-    places = positions(shape, index)
-    order = np.arange(places.size).reshape(places.shape)
-    last = np.zeros(math.prod(shape), order.dtype)
+    places = positions(shape, index, like)
+    order = beside(np.arange(places.size).reshape(places.shape), like)
+    last = np.zeros_like(order, shape=math.prod(shape))
     last[places] = order
     return last[places] == order
 
@@ -150,8 +171,8 @@ def setitem(x: Array, value: Array, *, index: Index) -> Array:
 
     If the index names an element twice, the last value stays, and it alone has a gradient.
     """
-    result = np.array(x)
-    result[index] = value
+    result = copy_of(x)
+    result[placed(index, x)] = value
     return result
 
 
@@ -167,7 +188,9 @@ def _take_along(shape: tuple[int, ...], indices: Array, axis: int | None) -> Ind
 def _grid(lengths: tuple[int, ...], index: Array, dim: int) -> tuple[Array, ...]:
     """`index` along one axis as a full NumPy index: every other axis runs over its own range."""
     ndim = len(lengths)
-    grid = [np.arange(n).reshape([-1 if i == d else 1 for i in range(ndim)]) for d, n in enumerate(lengths)]
+    grid = [
+        beside(np.arange(n).reshape([-1 if i == d else 1 for i in range(ndim)]), index) for d, n in enumerate(lengths)
+    ]
     grid[dim] = index
     return tuple(grid)
 
@@ -197,12 +220,12 @@ def embedding(weight: Array, indices: Array, *, padding_idx: int | None = None) 
 def one_hot(x: Array, *, num_classes: int = -1) -> Array:
     """int64 (..., classes): 1 at the class that x names, 0 elsewhere. By default as many classes as x needs."""
     classes = int(x.max()) + 1 if num_classes < 0 else num_classes
-    return (_proved(x, classes, "one_hot")[..., None] == np.arange(classes)).astype(np.int64)
+    return (_proved(x, classes, "one_hot")[..., None] == beside(np.arange(classes), x)).astype(np.int64)
 
 
 def _proved(index: Array, size: int, name: str) -> Array:
     """The index as an array of integers in [0, size): PyTorch has no negative ones here."""
-    index = np.asarray(index)
+    index = _array(index)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected an index of integers, but got {index.dtype}")
     if index.size and not 0 <= index.min() <= index.max() < size:
@@ -247,14 +270,14 @@ def index_select(x: Array, dim: int, index: Array) -> Array:
 def take(x: Array, index: Array, axis: int | None = None) -> Array:
     """Elements of the flattened x, in the shape of `index`; np.take's axis: of x along that axis instead."""
     if axis is None:
-        return getitem(x.reshape(-1), index=np.asarray(index))
-    return getitem(x, index=along(dimension(axis, x.ndim), np.asarray(index)))
+        return getitem(x.reshape(-1), index=_array(index))
+    return getitem(x, index=along(dimension(axis, x.ndim), _array(index)))
 
 
 @composition()
 def masked_select(x: Array, mask: Array) -> Array:
     """The elements where the mask is true, as a vector; x and mask are broadcast."""
-    mask = np.asarray(mask)
+    mask = _array(mask)
     try:
         shape = np.broadcast_shapes(x.shape, mask.shape)
     except ValueError as error:
@@ -319,16 +342,16 @@ def index_fill(x: Array, dim: int, index: Array, value: float) -> Array:
 @composition()
 def index_put(x: Array, indices: tuple[Array, ...], values: Array, accumulate: bool = False) -> Array:
     """A copy of x with x[indices] = values, or with accumulate x[indices] += values, repeated as often as named."""
-    index = tuple(i if i is None else np.asarray(i) for i in indices)
+    index = tuple(i if i is None else _array(i) for i in indices)
     if not accumulate:
         return setitem(x, values, index=index)
-    return x + put(np.broadcast_to(values, np.shape(positions(x.shape, index))), index=index, shape=x.shape)
+    return x + put(np.broadcast_to(values, np.shape(positions(x.shape, index, x))), index=index, shape=x.shape)
 
 
 @composition()
 def masked_scatter(x: Array, mask: Array, source: Array) -> Array:
     """A copy of x with the first elements of `source`, in order, where the mask is true."""
-    mask = np.broadcast_to(np.asarray(mask), x.shape)
+    mask = np.broadcast_to(_array(mask), x.shape)
     count = int(np.count_nonzero(mask))
     if source.shape and math.prod(source.shape) < count:
         raise RuntimeError(f"masked_scatter: the mask has {count} places, and the source {source.shape} fewer elements")
@@ -357,7 +380,7 @@ def searchsorted(sorted_sequence: Array, x: Array, *, out_int32: bool = False, r
     if sorted_sequence.ndim != 1:
         raise NotImplementedError("searchsorted: only one sorted vector, not several: call it for each row")
     found = np.searchsorted(sorted_sequence, x, "right" if right else "left")
-    return np.asarray(found, np.int32 if out_int32 else np.int64)
+    return memory_of(found).astype(np.int32 if out_int32 else np.int64, copy=False)
 
 
 @composition()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..devices import beside
 from ..engine import Array
 from ..primitive import NUMPY, ShapeError, call, composition, primitive
 from .elementwise import abs, sqrt, where
@@ -370,7 +371,7 @@ def matrix_power(x: Array, n: int) -> Array:
     if not isinstance(n, (int, np.integer)):
         raise TypeError(f"matrix_power: n must be an integer, but got {n!r}")
     if n == 0:
-        return broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), shape=x.shape)
+        return broadcast_to(beside(np.eye(x.shape[-1], dtype=x.dtype), x), shape=x.shape)
     if n < 0:
         return matrix_power(inverse(x), -n)
     half = matrix_power(matmul(x, x), n // 2) if n > 1 else None
@@ -425,7 +426,7 @@ numpy_as(np.linalg.solve, solve, a="A", b="B")
 def solve_triangular(A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Array:
     """`solve` that reads one triangle of A alone (with unitriangular, as if its diagonal were 1)."""
     A = triu(A, int(unitriangular)) if upper else tril(A, -int(unitriangular))
-    return solve(A + np.eye(A.shape[-1], dtype=A.dtype) if unitriangular else A, B, left=left)
+    return solve(A + beside(np.eye(A.shape[-1], dtype=A.dtype), A) if unitriangular else A, B, left=left)
 
 
 def _cofactor_backward(g: Array, x: Array) -> Array:
@@ -438,7 +439,7 @@ def _cofactor_backward(g: Array, x: Array) -> Array:
 def cofactor(x: Array) -> Array:
     """det(x) x^-T, also where x has no inverse: from the singular values, as products of all but one of them."""
     u, s, vh = np.linalg.svd(x)
-    others = np.prod(np.where(np.eye(s.shape[-1], dtype=bool), 1.0, s[..., None, :]), axis=-1, dtype=s.dtype)
+    others = np.prod(np.where(beside(np.eye(s.shape[-1], dtype=bool), s), 1.0, s[..., None, :]), axis=-1, dtype=s.dtype)
     sign = np.linalg.det(u) * np.linalg.det(vh)
     return sign[..., None, None] * ((u * others[..., None, :]) @ vh)
 
@@ -483,7 +484,8 @@ def logdet(x: Array) -> Array:
 
 def _cholesky_backward(g: Array, out: Array) -> Array:
     upper, n = _t(out), out.shape[-1]
-    inner = (upper @ g) * (np.tri(n, k=-1, dtype=out.dtype) + np.eye(n, dtype=out.dtype) / 2)  # half of the diagonal
+    half = np.tri(n, k=-1, dtype=out.dtype) + np.eye(n, dtype=out.dtype) / 2  # of the diagonal
+    inner = (upper @ g) * beside(half, out)
     outer = call(solve_matrix, upper, _t(call(solve_matrix, upper, _t(inner))))  # L^-T inner L^-1
     return (outer + _t(outer)) / 2
 
@@ -535,7 +537,7 @@ def _over(x: Array, gap: Array) -> Array:
 
 
 def _with_diagonal(x: Array, values: Array) -> Array:
-    return np.where(np.eye(x.shape[-1], dtype=bool), values[..., None, :], x)
+    return np.where(beside(np.eye(x.shape[-1], dtype=bool), x), values[..., None, :], x)
 
 
 def _eigh_backward(g: Array, out: Array) -> Array:

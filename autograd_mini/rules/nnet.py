@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import beside, memory_of
 from ..engine import Array
 from ..primitive import ShapeError, call, composition, primitive
 from .conv import halves_as_singles
@@ -47,7 +48,7 @@ def linear(x: Array, weight: Array, bias: Array) -> Array:
 def softmax(x: Array, *, axis: int) -> Array:
     """exp(x) / sum(exp(x)) along an axis, shifted by the maximum so that nothing overflows."""
     with np.errstate(invalid="ignore"):  # NaN where all is -inf, or something inf
-        e = np.asarray(x - np.max(x, axis=axis, keepdims=True))
+        e = memory_of(x - np.max(x, axis=axis, keepdims=True))
         np.exp(e, out=e)  # in place: one array is made instead of three
         e /= np.sum(e, axis=axis, keepdims=True)
     return e
@@ -57,7 +58,7 @@ def softmax(x: Array, *, axis: int) -> Array:
 def log_softmax(x: Array, *, axis: int) -> Array:
     """log(softmax(x)), without ever taking the logarithm of 0."""
     with np.errstate(invalid="ignore"):
-        shifted = np.asarray(x - np.max(x, axis=axis, keepdims=True))
+        shifted = memory_of(x - np.max(x, axis=axis, keepdims=True))
         shifted -= np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
     return shifted
 
@@ -67,7 +68,7 @@ def _is_class(target: Array) -> bool:
 
 
 def _hot(target: Array, classes: int) -> Array:
-    return target[..., None] == np.arange(classes) if _is_class(target) else target
+    return target[..., None] == beside(np.arange(classes), target) if _is_class(target) else target
 
 
 def _cross_entropy_backward(g: Array, x: Array, target: Array) -> Array:
@@ -112,7 +113,7 @@ def dropout(
         return input
     if generator is None:
         from ..creation import default_generator as generator
-    kept = generator.numpy.random(input.shape, dtype=np.float32) >= p
+    kept = beside(generator.numpy.random(input.shape, dtype=np.float32) >= p, input)
     mask = np.multiply(kept, 1 / (1 - p) if p < 1 else 0.0, dtype=input.dtype)
     return input.mul_(mask) if inplace else input * mask
 
@@ -147,15 +148,15 @@ def scaled_dot_product_attention(
         groups = query.shape[-3] // key.shape[-3]
         key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
     if is_causal:
-        attn_mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool)
+        attn_mask = beside(np.tri(query.shape[-2], key.shape[-2], dtype=bool), query)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = matmul(query * scale, swapaxes(key, -1, -2))  # the query is smaller than the scores
     seen = None
     if attn_mask is not None:
         if attn_mask.dtype.kind == "b":  # added, because it is many times faster than np.where
-            blind = np.asarray(getattr(attn_mask, "_array", attn_mask))
+            blind = memory_of(getattr(attn_mask, "_array", attn_mask))
             attn_mask = np.where(blind, 0.0, -np.inf).astype(query.dtype)
-        values = np.asarray(getattr(attn_mask, "_array", attn_mask))
+        values = memory_of(getattr(attn_mask, "_array", attn_mask))
         seen = np.any(values > -np.inf, axis=-1, keepdims=True)
         scores = scores + (attn_mask if seen.all() else where(seen, attn_mask, 0.0))
     weights = softmax(scores, axis=-1)
@@ -188,7 +189,7 @@ def standardize(x: Array, *, axis: tuple[int, ...], eps: float) -> Array:
 @primitive(public=False, x=lambda g, weight: g * weight, weight=lambda g, x: g * x, bias=lambda g: g)
 def scale_shift(x: Array, weight: Array, bias: Array) -> Array:
     """x weight + bias, one array made instead of two."""
-    out = np.asarray(x * weight)
+    out = memory_of(x * weight)
     out += bias
     return out
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import beside
 from ..engine import Array
 from ..primitive import ShapeError, call, composition, primitive
 from .conv import Window, Windows, halves_as_singles, laid_out_like, over, overlap_add, per_axis, taps
@@ -257,7 +258,8 @@ def adaptive_max_indices(x: Array, *, sizes: tuple[int, ...]) -> Array:
     """Where in the flattened plane the first maximum of each bin stands: (…, bins) for x (…, plane)."""
     plane = x.shape[-len(sizes) :]
     numbers = np.arange(math.prod(plane)).reshape(plane)
-    out = np.empty((*x.shape[: -len(sizes)], *sizes), np.int64)
+    numbers = beside(numbers, x)
+    out = np.empty_like(x, np.int64, shape=(*x.shape[: -len(sizes)], *sizes))
     for at in np.ndindex(*sizes):
         index = tuple(_bins(n, count)[i] for n, count, i in zip(plane, sizes, at, strict=True))
         part = x[(..., *index)]

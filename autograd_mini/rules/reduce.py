@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..devices import beside, is_memory
 from ..engine import Array, TensorCore, wrap
 from ..modes import F
 from ..primitive import ShapeError, call, composition, primitive
@@ -174,7 +175,7 @@ def _variance(x: Array, axis: Axis, keepdims: bool, correction: float) -> Array:
     deviation = x - mean.primitive.forward(x, axis=axis, keepdims=True)
     total = _add(deviation * deviation, axis=_axis(x, axis), keepdims=keepdims)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return total / np.asarray(_degrees(x.shape, axis, correction), x.dtype)
+        return total / x.dtype.type(_degrees(x.shape, axis, correction))
 
 
 @primitive(name="var", public=False, x=_var_backward)
@@ -231,13 +232,13 @@ def _running(function: Any, x: Array, axis: int, dtype: Any) -> Array:
 
 def _earlier(x: Array, steps: int) -> Array:
     """x shifted towards the start of its last axis, zeros after it."""
-    gap = np.zeros((*x.shape[:-1], steps), x.dtype)
+    gap = beside(np.zeros((*x.shape[:-1], steps), x.dtype), x)
     return np.concatenate([x[..., steps:], gap], axis=-1)
 
 
 def _later(x: Array, first: float) -> Array:
     """x shifted by one towards the end of its last axis, after `first`."""
-    gap = np.full((*x.shape[:-1], 1), first, x.dtype)
+    gap = beside(np.full((*x.shape[:-1], 1), first, x.dtype), x)
     return np.concatenate([gap, x[..., :-1]], axis=-1)
 
 
@@ -321,7 +322,7 @@ def count_nonzero(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Arr
 def argsort(x: Array, *, axis: int = -1, descending: bool = False, stable: bool = False) -> Array:
     """The indices that sort x along an axis, NaN as the largest. Equal elements keep their order, asked or not."""
     if not x.ndim:
-        return np.zeros((), np.int64)
+        return np.zeros_like(x, np.int64)
     (axis,) = reduced_axes(x.ndim, axis)
     if not descending:
         return np.argsort(x, axis=axis, kind="stable")
@@ -333,8 +334,8 @@ def topk_indices(x: Array, *, k: int, axis: int, largest: bool) -> Array:
     """The indices of the k largest (or smallest) elements along an axis, in order; NaN as the largest."""
     n, argsorted = x.shape[axis], argsort.primitive.forward
     if not 0 < k < n:
-        return np.take(argsorted(x, axis=axis, descending=largest), np.arange(k), axis=axis)
-    chosen = np.arange(n - k, n) if largest else np.arange(k)
+        return np.take(argsorted(x, axis=axis, descending=largest), beside(np.arange(k), x), axis=axis)
+    chosen = beside(np.arange(n - k, n) if largest else np.arange(k), x)
     parted = np.argpartition(x, n - k if largest else k - 1, axis=axis)  # only what is chosen needs sorting
     found = np.sort(np.take(parted, chosen, axis=axis), axis=axis)
     order = argsorted(np.take_along_axis(x, found, axis), axis=axis, descending=largest)
@@ -345,7 +346,7 @@ def topk_indices(x: Array, *, k: int, axis: int, largest: bool) -> Array:
 def median_of_all(x: Array, *, axis: None = None, keepdims: bool = False) -> Array:
     """The lower of the two middle elements; NaN if there is one. Several that are equal to it share the gradient."""
     if not x.size:
-        return np.asarray(np.nan, x.dtype)
+        return np.full_like(x, np.nan, shape=())
     middle = (x.size - 1) // 2
     ordered = np.partition(x, (middle, x.size - 1), axis=None)  # NaN goes last
     return ordered[middle] if ordered[-1] == ordered[-1] else ordered[-1]
@@ -596,7 +597,8 @@ def diff(x: Array, n: int = 1, dim: int = -1, prepend: Array = None, append: Arr
 
 
 def _array(x: Array) -> Array:
-    return x.detach().numpy() if hasattr(x, "detach") else np.asarray(x)
+    x = getattr(x, "_array", x)
+    return x if is_memory(x) else np.asarray(x)
 
 
 @composition(name="where", numpy=np.where)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import beside, on_host
 from ..engine import Array
 from ..primitive import NUMPY, ShapeError, call, composition, primitive
 from .elementwise import clone, where
@@ -106,7 +107,7 @@ def _diagonal_backward(g: Array, x_shape: Shape, offset: int, dim1: int, dim2: i
 def diagonal(x: Array, *, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """The elements with equal indices along two axes (dim2's larger by `offset`), as a new last axis."""
     result = np.diagonal(x, offset, dim1, dim2)
-    if x.flags.writeable:
+    if on_host(x) and x.flags.writeable:
         result.flags.writeable = True  # NumPy's is read-only, for a reason that it has since given up
     return result
 
@@ -116,7 +117,8 @@ def put_diagonal(x: Array, *, shape: Shape, offset: int, dim1: int, dim2: int) -
     """Zeros of `shape` with x on a diagonal."""
     result = np.zeros_like(x, shape=shape)
     target = np.diagonal(result, offset, dim1, dim2)
-    target.flags.writeable = True
+    if on_host(target):
+        target.flags.writeable = True
     target[...] = x
     return result
 
@@ -619,7 +621,9 @@ def pad(input: Array, pad: Sequence[int], mode: str = "constant", value: float |
 def _pad_constant(x: Array, pairs: Sequence[tuple[int, int]], value: float) -> Array:
     shape = tuple(lo + n + hi for (lo, hi), n in zip(pairs, x.shape, strict=True))
     inside = tuple(slice(lo, lo + n) for (lo, _), n in zip(pairs, x.shape, strict=True))
-    return setitem(np.full(shape, value, x.dtype), x, index=inside) if value else put(x, index=inside, shape=shape)
+    if not value:
+        return put(x, index=inside, shape=shape)
+    return setitem(beside(np.full(shape, value, x.dtype), x), x, index=inside)
 
 
 def _pad_indexed(x: Array, pairs: Sequence[tuple[int, int]], mode: str) -> Array:

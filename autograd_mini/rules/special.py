@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..devices import memory_of, on_host
 from ..engine import Array
 
 _SMALL = 0.46875
@@ -43,7 +44,7 @@ _SINGLE = (
 
 def erf(x: Array) -> Array:
     """2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    return _in_blocks(_erf_single if np.asarray(x).dtype in (np.float32, np.float16) else _erf, x)
+    return _in_blocks(_erf_single if x.dtype in (np.float32, np.float16) else _erf, x)
 
 
 def erfc(x: Array) -> Array:
@@ -53,7 +54,7 @@ def erfc(x: Array) -> Array:
 
 def erfinv(x: Array) -> Array:
     """The inverse of erf: an approximation (S. Winitzki, A handy one for the error function, 2008), then Halley's."""
-    x = np.asarray(x)
+    x = memory_of(x)
     y = np.abs(x).astype(np.float64)
     with np.errstate(all="ignore"):  # inf at 1, NaN beyond
         log = np.log((1 - y) * (1 + y))
@@ -69,11 +70,12 @@ def erfinv(x: Array) -> Array:
 
 def _in_blocks(function: Callable[[Array], Array], x: Array) -> Array:
     """The function of x, a piece at a time: what it needs meanwhile stays in the cache. float16 goes by float32."""
-    given = np.asarray(x)
+    given = memory_of(x)
     flat = given.astype(np.result_type(given, np.float32), order="C", copy=False).reshape(-1)
     result = np.empty_like(flat)
-    for start in range(0, flat.size, 16384):
-        result[start : start + 16384] = function(flat[start : start + 16384])
+    block = 16384 if on_host(flat) else max(1, flat.size)
+    for start in range(0, flat.size, block):
+        result[start : start + block] = function(flat[start : start + block])
     return result.reshape(given.shape).astype(given.dtype if given.dtype.kind == "f" else result.dtype, copy=False)
 
 

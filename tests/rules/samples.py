@@ -227,6 +227,7 @@ SAMPLES: dict[str, Entry] = {
         dtypes=(),
     ),
     "clone": Entry(unary(), np.array, "clone"),
+    "to_device": Entry([Sample(normal(2, 3), device="cpu", source="cpu")], lambda x, device, source: np.array(x)),
     "eq": comparison(np.equal, "eq"),
     "ne": comparison(np.not_equal, "ne"),
     "lt": comparison(np.less, "lt"),

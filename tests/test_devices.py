@@ -1,0 +1,208 @@
+"""Tensors on another device: a stand-in that is as strict as CuPy, so that no rule copies to the host unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_device import FakeArray, from_host, to_host
+from rules.samples import OPERATIONS, SAMPLES
+
+import autograd_mini as am
+from autograd_mini import devices, nn
+from autograd_mini.primitive import PRIMITIVES
+
+
+@pytest.fixture(autouse=True)
+def fake() -> Iterator[None]:
+    devices.register("fake", FakeArray, from_host, to_host)
+    yield
+    del devices._libraries["fake"]
+
+
+def placed(value: Any, device: str) -> Any:
+    """A sample's array as a tensor there, its options' arrays too; floats require grad."""
+    if isinstance(value, np.ndarray):
+        return am.tensor(value, device=device).requires_grad_(value.dtype.kind == "f")
+    if isinstance(value, am.Tensor):
+        return value.to(device)
+    if isinstance(value, tuple):
+        items = [placed(item, device) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+def bare(value: Any) -> Any:
+    """Options are arrays, not tensors."""
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return tuple(bare(item) for item in value)
+    return value._array if isinstance(value, am.Tensor) else value
+
+
+def derivatives(operation: Any, sample: Any, device: str) -> list[Any]:
+    """The value, the gradients and the gradients of the gradients, where there are any."""
+    xs = [placed(x, device) for x in sample.inputs]
+    options = {key: bare(placed(value, device)) for key, value in sample.options.items()}
+    out = operation(*xs, **options)
+    out = out[0] if isinstance(out, tuple) else out
+    leaves = [x for x in xs if isinstance(x, am.Tensor) and x.requires_grad]
+    if not out.requires_grad:
+        return [out]
+    rng = np.random.default_rng(0)
+    seed = am.tensor(rng.standard_normal(out.shape), dtype=out.dtype, device=device, requires_grad=True)
+    before = FakeArray.downloads, FakeArray.uploads
+    first = am.autograd.grad(out, leaves, seed, create_graph=True, allow_unused=True)
+    out.backward(seed.detach(), retain_graph=True)
+    found = [out, *first, *(x.grad for x in leaves)]
+    for g in first:
+        if g is not None and g.requires_grad:
+            found += am.autograd.grad(g.sum(), leaves, retain_graph=True, allow_unused=True)
+    assert FakeArray.downloads == before[0], "the backward pass copied to the host"
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_every_primitive_runs_on_a_device(name: str) -> None:
+    assert name in PRIMITIVES
+    for sample in SAMPLES[name].samples:
+        FakeArray.downloads = 0
+        there = derivatives(OPERATIONS[name], sample, "fake")
+        assert FakeArray.downloads == 0, f"{sample}: copied to the host"
+        here = derivatives(OPERATIONS[name], sample, "cpu")
+        assert len(here) == len(there)
+        for one, other in zip(here, there, strict=True):
+            assert (one is None) == (other is None)
+            if one is not None:
+                assert isinstance(other._array, FakeArray), sample
+                np.testing.assert_allclose(other.detach().cpu().numpy(), one.detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------ whole networks
+
+
+class Recurrent(nn.Module):
+    """An LSTM's last output into a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(6, 5, batch_first=True), nn.Linear(5, 4)
+
+    def forward(self, x: am.Tensor) -> am.Tensor:
+        return self.out(self.lstm(x)[0][:, -1])
+
+
+def lenet() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 4, 3), nn.Tanh(),
+        nn.AvgPool2d(2), nn.Flatten(), nn.Dropout(0.25), nn.Linear(4, 4),
+    )  # fmt: skip
+
+
+def encoder() -> nn.Module:
+    layer = nn.TransformerEncoderLayer(6, 2, 8, dropout=0.1, batch_first=True)
+    return nn.Sequential(nn.TransformerEncoder(layer, 1), nn.Flatten(), nn.LayerNorm(18), nn.Linear(18, 4))
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(18, 70), nn.GELU(), nn.Linear(70, 4))
+
+
+NETWORKS = {
+    "mlp": (mlp, (3, 6)), "lenet": (lenet, (1, 8, 8)), "lstm": (Recurrent, (3, 6)), "encoder": (encoder, (3, 6)),
+}  # fmt: skip
+OPTIMIZERS: dict[str, Any] = {
+    "SGD": {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+    "Adam": {"lr": 0.01, "amsgrad": True}, "AdamW": {"lr": 0.01}, "RMSprop": {"lr": 0.01, "centered": True},
+    "Adagrad": {"lr": 0.1}, "Adadelta": {"lr": 1.0},
+}  # fmt: skip
+
+
+def train(network: str, optimizer: str, device: str) -> tuple[list[float], nn.Module]:
+    am.manual_seed(3)
+    make, shape = NETWORKS[network]
+    model = make().double().to(device)
+    rng = np.random.default_rng(0)
+    x = am.tensor(rng.standard_normal((5, *shape)), device=device)
+    y = am.tensor(rng.integers(0, 4, 5), device=device)
+    steps = getattr(am.optim, optimizer)(model.parameters(), **OPTIMIZERS[optimizer])
+    loss_fn, losses = nn.CrossEntropyLoss(label_smoothing=0.1), []
+    for _ in range(4):
+        loss = loss_fn(model(x), y)
+        steps.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        steps.step()
+        losses.append(loss.item())
+    return losses, model
+
+
+@pytest.mark.parametrize("network, optimizer", [("mlp", name) for name in OPTIMIZERS] + [(n, "SGD") for n in NETWORKS])
+def test_networks_learn_the_same_on_a_device(network: str, optimizer: str) -> None:
+    """Equal starts, for all draws are made on the CPU; and not one copy back to it but the numbers asked for."""
+    FakeArray.downloads = 0
+    there, model = train(network, optimizer, "fake")
+    assert FakeArray.downloads == 0
+    assert all(isinstance(p._array, FakeArray) and isinstance(p.grad._array, FakeArray) for p in model.parameters())
+    here, twin = train(network, optimizer, "cpu")
+    np.testing.assert_allclose(there, here, rtol=1e-10)
+    assert there[-1] < there[0]
+    back = model.cpu().state_dict()
+    for key, value in twin.state_dict().items():
+        np.testing.assert_allclose(back[key].numpy(), value.numpy(), rtol=1e-7, atol=1e-9, err_msg=key)
+
+
+def test_gradients_cross_devices() -> None:
+    x = am.tensor([1.0, -2.0], requires_grad=True)
+    (x.to("fake") ** 2).to("cpu").backward(am.tensor([1.0, 3.0]))
+    assert isinstance(x.grad._array, np.ndarray) and x.grad.tolist() == [2.0, -12.0]
+
+
+def test_views_and_writes_are_tracked_on_a_device() -> None:
+    x = am.ones(3, device="fake")
+    w = am.ones(3, device="fake", requires_grad=True)
+    y = (w * x).sum()
+    x[:2].mul_(2.0)
+    assert x.tolist() == [2.0, 2.0, 1.0]
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_a_leaf_never_shows_one_number_several_times() -> None:
+    """On a device nothing is read-only: what `.grad` holds must be memory of its own all the same."""
+    x = am.zeros(70, 50, device="fake", requires_grad=True)
+    for _ in range(2):
+        x.sum().backward()
+    x.grad[0, 0] = 5.0
+    assert x.grad.sum().item() == 2 * 70 * 50 + 3
+
+
+def test_what_python_sees_of_a_tensor_on_a_device() -> None:
+    x = am.tensor([[1.5, 2.0]], device="fake")
+    assert repr(x) == "tensor([[1.5000, 2.0000]], device='fake')"
+    assert x.tolist() == [[1.5, 2.0]] and x[0, 1].item() == 2.0 and x.device == am.device("fake") and not x.is_cuda
+    assert am.zeros_like(x).device == x.device and x.cpu().device == am.device("cpu") and x.to("fake") is x
+    with pytest.raises(TypeError, match=r"Use Tensor\.cpu"):
+        x.numpy()
+    with pytest.raises((TypeError, RuntimeError), match="Unsupported type"):
+        x + am.ones(1, 2)
+
+
+def test_state_is_saved_from_a_device(tmp_path: Any) -> None:
+    model = mlp().to("fake")
+    am.save(model.state_dict(), tmp_path / "model.safetensors")
+    other = mlp().to("fake")
+    other.load_state_dict(am.load(tmp_path / "model.safetensors"))
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert isinstance(two._array, FakeArray) and one.tolist() == two.tolist()
+
+
+def test_cuda_is_there_or_says_why_not() -> None:
+    if am.cuda.is_available():
+        assert am.ones(2, device="cuda").sum().item() == 2.0 and am.cuda.device_count() > 0
+        return
+    with pytest.raises(RuntimeError, match="device cuda is not available: "):
+        am.ones(2).cuda()
+    with pytest.raises(RuntimeError, match="device cuda is not available: "):
+        nn.Linear(2, 2).cuda()
