@@ -244,7 +244,7 @@ PROGRAMS = {
     "OBJ": b"(ccollections\nOrderedDict\no.",
     "NEWOBJ": b"ccollections\nOrderedDict\n)\x81.",
     "EXT1": b"\x82\1.",
-    "calls a string": b"X\x18\0\0\0collections.OrderedDict\0)R.",
+    "calls a string": b"X\x17\0\0\0collections.OrderedDict)R.",
     "calls a storage type": b"ctorch\nFloatStorage\n)R.",
     "dotted": b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n.",
     "appends to a dict": b"}K\1a.",
