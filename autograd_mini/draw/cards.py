@@ -178,7 +178,7 @@ def _link(drawing: Drawing, plan: Plan, join: Join) -> Link:
         link.again = link.back = True
         link.label = [Run(f"to the next, {count} times", MUTED, 10)]
     elif join.tail is not None and head.repeat is None:
-        link.label = [Run(f" {wire.shape if wire.shape != () else 'scalar'} ", FORWARD, 10), *_norm(wire.grad)]
+        link.label = [Run(f"\u00a0{wire.shape if wire.shape != () else 'scalar'} ", FORWARD, 10), *_norm(wire.grad)]
     return link
 
 

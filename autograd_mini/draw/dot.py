@@ -130,7 +130,7 @@ def _card(box: Box) -> str:
         wide = f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_line(line)}</TD></TR>'
         two = f'<TR><TD ALIGN="LEFT">{_line(line[:1])}</TD><TD ALIGN="LEFT">{_line(line[1:])}</TD></TR>'
         rows += two if len(line) > 1 else wide
-    head = f'<TR><TD ALIGN="LEFT">{_line(lines[0])}</TD></TR>'
+    head = f'<TR><TD ALIGN="LEFT">{_line(lines[0])}&#160;&#160;&#160;</TD></TR>'  # other fonts may be wider
     if not rows:
         return head
     body = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>'
