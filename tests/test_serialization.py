@@ -431,6 +431,7 @@ LYING = {
     "outside": '{"w":{"dtype":"F32","shape":[1],"data_offsets":[400,404]}}',
     "twice":
     '{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"v":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}',
+    "too short": '{"w":{"dtype":"F16","shape":[1],"data_offsets":[0,4]}}',
     "half": '{"w":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}',
     "fraction": '{"w":{"dtype":"F16","shape":[2.0],"data_offsets":[0,4]}}',
     "list": '{"w":[]}',

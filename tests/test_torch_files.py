@@ -255,6 +255,7 @@ PROGRAMS = {
     "a deep tuple as key": b"})" + b"\x85" * 10**5 + b"K\1s.",
     "a storage as value": STORAGE % b"\2" + b".",
     "a storage that is missing": (STORAGE % b"\2").replace(b"\0\0\x000X", b"\0\0\x001X") + b".",
+    "a storage that is shorter": rebuilt(b"K\0", b"K\1\x85", b"K\1\x85", numel=b"\1"),
     "a storage that is longer": STORAGE % b"\3" + b".",
     "an id that is a number": b"K\1Q.",
     "too many dimensions": rebuilt(b"K\0", b"(" + b"K\1" * 100 + b"t", b"(" + b"K\1" * 100 + b"t"),
