@@ -134,6 +134,8 @@ def softmax(out: Path) -> dict[str, Any]:
     safe, ours = shifted_softmax(far), am.softmax(far, 0)
     print(f"   scores {_short(far)}: by the formula {broken.tolist()}, because e^1010 is infinite,")
     print(f"   with the largest taken off {_short(safe)}, and `am.softmax` does that: {_short(ours)}")
+    apart = shifted_softmax(am.tensor([1000.0, 0.0, -1000.0]))  # the largest must go, not the smallest
+    print(f"   scores (1000, 0, -1000), with the largest taken off: {_short(apart)}")
     print(f"   64 bits hold e^709 = {limits[0]:.3g}, and e^710 = {limits[1]}; 32 bits end at e^88.")
     assert am.allclose(safe, ours) and am.allclose(am.softmax(scores + 1000, 0), p, atol=1e-5)
     J = jacobian(lambda x: am.softmax(x, 0), scores)
@@ -144,7 +146,7 @@ def softmax(out: Path) -> dict[str, Any]:
     print("   A score that rises lifts its own probability and lowers the others: columns sum to 0.")
     _draw_softmax(scores, p, J, out)
     return {
-        "softmax": p.tolist(), "far": ours.tolist(), "broken": broken.tolist(), "limits": limits.tolist(),
+        "softmax": p.tolist(), "far": ours.tolist(), "shifted": safe.tolist(), "apart": apart.tolist(), "broken": broken.tolist(), "limits": limits.tolist(),
         "jacobian error": (J - by_hand).abs().max().item(), "column sums": J.sum(0).abs().max().item(),
     }  # fmt: skip
 

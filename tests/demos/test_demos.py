@@ -124,6 +124,7 @@ def test_04_softmax(tell: Tell) -> None:
     found = tell("04").found["softmax"]
     assert found["softmax"] == pytest.approx([0.01821127, 0.24519181, 0.73659691], rel=1e-5)  # of (0.3, 2.9, 4.0)
     assert found["far"] == pytest.approx([0.9999546, 4.539787e-05, 2.061060e-09], rel=1e-5)  # of (1010, 1000, 990)
+    assert found["shifted"] == pytest.approx(found["far"]) and found["apart"] == [1, 0, 0]
     assert all(math.isnan(p) for p in found["broken"])
     assert found["limits"][0] > 8e307 and found["limits"][1] == math.inf
     assert found["jacobian error"] < 1e-6 and found["column sums"] < 1e-6
