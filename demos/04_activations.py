@@ -146,7 +146,8 @@ def softmax(out: Path) -> dict[str, Any]:
     print("   A score that rises lifts its own probability and lowers the others: columns sum to 0.")
     _draw_softmax(scores, p, J, out)
     return {
-        "softmax": p.tolist(), "far": ours.tolist(), "shifted": safe.tolist(), "apart": apart.tolist(), "broken": broken.tolist(), "limits": limits.tolist(),
+        "softmax": p.tolist(), "far": ours.tolist(), "shifted": safe.tolist(), "apart": apart.tolist(),
+        "broken": broken.tolist(), "limits": limits.tolist(),
         "jacobian error": (J - by_hand).abs().max().item(), "column sums": J.sum(0).abs().max().item(),
     }  # fmt: skip
 
