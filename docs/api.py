@@ -83,7 +83,8 @@ def _paragraph(lines: list[str], parameters: set[str]) -> list[str]:
             parts[-1] = (parts[-1][0], f"{parts[-1][1]} {line}")
     if len(parts) == 1 and any(line.startswith("    ") for line in lines):
         return ["::", "", *(f"    {line}" for line in lines)]
-    return [f"- ``{names}``: {_prose(text)}" if names else _prose(text).strip() + "\n" for names, text in parts]
+    named = {names: names if " of " in names else f"``{names}``" for names, _ in parts}
+    return [f"- {named[names]}: {_prose(text)}" if names else _prose(text).strip() + "\n" for names, text in parts]
 
 
 def restructured(text: str, parameters: set[str]) -> list[str]:

@@ -1,0 +1,3 @@
+"""Sphinx alone imports these: they hold no examples."""
+
+collect_ignore = ["api.py", "conf.py"]
