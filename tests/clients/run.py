@@ -101,7 +101,7 @@ CLIENTS = {
         "gpt", text, {}, {"steps": 600},
         {"block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 16}, {"steps": 40, "batch_size": 4},
     ),
-    "reinforce": Client("reinforce", nothing, {}, {"episodes": 300}, {}, {"episodes": 25}),
+    "reinforce": Client("reinforce", nothing, {}, {"episodes": 200}, {}, {"episodes": 25}),
     "gcn": Client(
         "gcn", nothing, {}, {"epochs": 200}, {"words": 100}, {"nodes": 200, "words": 100, "epochs": 40}
     ),
