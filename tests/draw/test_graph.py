@@ -92,6 +92,24 @@ def test_the_notebook_display_never_raises(monkeypatch: pytest.MonkeyPatch) -> N
     assert set(g._repr_mimebundle_()) == {"text/plain"}
     monkeypatch.setattr(graph, "to_text", broken)
     assert "Graph" in g._repr_mimebundle_()["text/plain"]
+    monkeypatch.setattr(graph, "view_of", broken)
+    fresh = draw_graph(fan_out()[0], names={})
+    assert set(fresh._repr_mimebundle_()) == {"text/plain"}
+    with pytest.raises(RuntimeError, match="broken"):
+        fresh.svg()
+
+
+@pytest.mark.parametrize("odd", [{"include": 5}, {"exclude": 5}, {"include": object()}])
+def test_the_notebook_display_does_not_raise_for_odd_arguments(odd: dict[str, object]) -> None:
+    assert "mul(" in draw_graph(fan_out()[0], names={})._repr_mimebundle_(**odd)["text/plain"]
+
+
+def test_the_notebook_display_of_what_is_too_large_is_text() -> None:
+    y = am.tensor(1.0, requires_grad=True)
+    for _ in range(800):
+        y = y.tanh()
+    bundle = draw_graph(y, names={}, max_ops=1000, style="wire")._repr_mimebundle_()
+    assert set(bundle) == {"text/plain"} and "tanh" in bundle["text/plain"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for dot is a shell script")
