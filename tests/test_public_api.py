@@ -44,6 +44,8 @@ def described(value: Any) -> str:
     """'(x, *, axis=None)' for what is called, '= 3.14' for a number, the type for other things."""
     if isinstance(value, (bool, int, float, str)):
         return f" = {value!r}"
+    if getattr(value, "__module__", "").split(".")[0] == "numpy":
+        return ": NumPy's own"
     if not isinstance(value, type) and isinstance(getattr(value, "any_name_at_all", None), Absent):
         return ": what it has not, an error says"
     primitive = None if isinstance(value, Absent) else getattr(value, "primitive", None)
