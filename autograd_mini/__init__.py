@@ -105,8 +105,8 @@ _LAZY = {
     "save": "serialization", "load": "serialization", "set_printoptions": "printing", "cdist": "rules.nnet"
 }  # fmt: skip
 _PARTS = (
-    "amp", "compat", "distributed", "distributions", "draw", "func", "linalg", "nn", "onnx", "optim", "serialization",
-    "testing", "training", "utils", "vision",
+    "amp", "compat", "distributed", "distributions", "draw", "func", "linalg", "nn", "onnx", "optim", "profiler",
+    "serialization", "testing", "training", "utils", "vision",
 )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _made(array: Array, dtype: DTypeLike, requires_grad: bool, device: Any = None) -> Tensor:
-    array = array_from(array, dtype)
+    array = array_from(array, dtype_of(dtype))
     if device is not None:
         array = devices.move(array, device)
     if devices.on_host(array) and not array.ndim:

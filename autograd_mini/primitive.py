@@ -22,7 +22,7 @@ import numpy as np
 
 from . import engine
 from .arrays import as_array
-from .devices import is_memory
+from .devices import is_memory, memory_of
 from .dtypes import dtype_of, result_type
 from .engine import Array, TensorCore, record, wrap
 from .modes import F, current_mode
@@ -273,7 +273,7 @@ def _general(prim: Primitive) -> Callable[..., Any]:
     """Any number of inputs, options, shapes."""
 
     variadic, rules, plans, count, defaults = prim.variadic, prim.rules, prim.plans, len(prim.inputs), prim.options
-    complete = prim.complete and not variadic
+    complete, view = prim.complete and not variadic, prim.view
 
     def apply(*args: Any, **options: Any) -> Any:
         if complete and not options and len(args) == count:
@@ -286,6 +286,8 @@ def _general(prim: Primitive) -> Callable[..., Any]:
         for i, x in enumerate(args):
             parent = None
             if isinstance(x, TensorCore):
+                if view:  # of a number, which owns no memory to be shown
+                    x._array = memory_of(x._array)
                 arrays.append(x._array)
                 if x._node is not None and (variadic or rules[i] is not None):
                     parent, needed = x._node, needed | 1 << i

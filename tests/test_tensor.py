@@ -404,3 +404,13 @@ def test_writing_where_nothing_can_be_written() -> None:
         with pytest.raises(RuntimeError, match="Please clone"):
             write()
     assert wide.clone().add_(1).tolist() == [[1.0] * 3] * 2
+
+
+def test_an_element_is_a_view_as_well() -> None:
+    y, z, w = am.ones(2), am.ones(2, 3), am.tensor(1.0)
+    y[0].mul_(5)
+    z[0, 0].fill_(4)
+    for element in z[1]:
+        element.zero_()
+    w.view(1).zero_()
+    assert y.tolist() == [5, 1] and z.tolist() == [[4, 1, 1], [0, 0, 0]] and w.item() == 0

@@ -103,7 +103,10 @@ def _read_backward(g: Array, x_shape: tuple[int, ...], index: Index) -> Array:
 @primitive(name="getitem", public=False, view=True, x=_read_backward)
 def read_view(x: Array, *, index: Index) -> Array:
     """x[index] for an index of numbers, slices, None and `...`: a view."""
-    return x[index]
+    out = x[index]
+    if isinstance(out, np.generic) and is_memory(x):  # an element is a view, too: y[0].mul_(2) changes y
+        out = x[(*(index if isinstance(index, tuple) else (index,)), ...)]
+    return out
 
 
 @primitive(name="index", public=False, x=_read_backward)
