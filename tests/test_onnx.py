@@ -341,11 +341,29 @@ def test_what_cannot_be_exported_is_named(name: str, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_what_follows_from_the_values_is_noticed_with_a_fixed_batch_too(tmp_path: Path) -> None:
+    weight = am.randn(11, 4, requires_grad=True)
+
+    def masked(tokens: Any) -> Any:
+        return F.embedding(tokens, weight) * (tokens != 0).unsqueeze(-1)
+
+    examples = am.randn(2, 3), am.tensor([[0, 1, 2], [3, 4, 5]])
+    for function, example in zip((lambda x: x * x.max().item(), masked), examples, strict=True):
+        with pytest.raises(OnnxExportError, match=r"mul in the model .*in a way that is not recorded"):
+            export(Lambda(function), example, tmp_path / "x.onnx", batch_axis=None)
+
+
 def test_outputs_that_are_no_tensors_are_named(tmp_path: Path) -> None:
     with pytest.raises(OnnxExportError, match="the model returns a dict"):
         export(Lambda(lambda x: {"y": x}), am.ones(1, 2), tmp_path / "x.onnx")
     with pytest.raises(ValueError, match="2 output_names for 1 outputs"):
         export(nn.Linear(2, 2), am.ones(1, 2), tmp_path / "x.onnx", output_names=["a", "b"])
+
+
+def test_a_weight_that_the_model_does_not_own_is_a_constant(tmp_path: Path) -> None:
+    weight = am.randn(4, 3, requires_grad=True)
+    doubled = weight * 2
+    check(Lambda(lambda x: F.linear(x, weight.T) + doubled[0]), tmp_path / "x.onnx", (4,))
 
 
 def test_what_no_output_needs_is_not_exported(tmp_path: Path) -> None:

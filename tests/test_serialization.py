@@ -190,7 +190,7 @@ def test_other_devices_and_folders_that_do_not_exist(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "x.npz")
     save({}, tmp_path / "x.npz")
-    with pytest.raises(RuntimeError, match="device cuda:0 is not available"):
+    with pytest.raises(RuntimeError, match=r"device cuda\S* is not available"):
         load(tmp_path / "x.npz", "cuda:0")
     with pytest.raises(NotImplementedError, match="map_location"):
         load(tmp_path / "x.npz", {"cuda:0": "cpu"})
