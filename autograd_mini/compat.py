@@ -203,7 +203,7 @@ def numel(input: Tensor) -> int:
 def typename(obj: Any) -> str:
     """Of a tensor the old name of its type, "torch.FloatTensor"; of anything else where its class is, and its name."""
     kind = type(obj)
-    return obj.type() if isinstance(obj, Tensor) else f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    return str(obj.type()) if isinstance(obj, Tensor) else f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 
 
 def Variable(data: Any, requires_grad: bool = False) -> Tensor:

@@ -390,6 +390,13 @@ def _new_like(self: Tensor, *data: Any) -> Tensor:
     return empty(*(data or (0,)), dtype=self.dtype) if sizes else tensor(data[0], dtype=self.dtype)
 
 
+def _type(self: Tensor, dtype: DTypeLike = None) -> Any:
+    """As another dtype, also by an old name, "torch.LongTensor"; without one, that name."""
+    from .compat import tensor_type
+
+    return tensor_type(self.dtype).name if dtype is None else self.to(tensor_type(dtype).dtype)
+
+
 def _data_ptr(self: Tensor) -> int:
     """The address of the first element: equal for views that start there."""
     return int(self.detach().numpy().__array_interface__["data"][0])
@@ -405,6 +412,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "data_ptr": _data_ptr,
     "detach_": _detach_,
     "new": _new_like,
+    "type": _type,
     "nelement": Tensor.numel,
     "element_size": lambda self: self.dtype.itemsize,
     "stride": lambda self: tuple(n // self.dtype.itemsize for n in self.detach().numpy().strides),

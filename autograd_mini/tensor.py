@@ -365,12 +365,6 @@ class Tensor(TensorCore):
         moved = self if device is None else ew.to_device(self, device)
         return ew.astype(moved, dtype=wanted) if wanted != self.dtype or (copy and moved is self) else moved
 
-    def type(self, dtype: Any = None) -> Any:
-        """As another dtype, also by an old name, "torch.LongTensor"; without one, that name."""
-        from .compat import tensor_type
-
-        return tensor_type(self.dtype).name if dtype is None else self.to(tensor_type(dtype).dtype)
-
     @property
     def device(self) -> Any:
         """Where the memory lies: device("cpu"), or "cuda" for CuPy's."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import autograd_mini as am
+from autograd_mini.compat import Absent
 
 PACKAGES = {"torchvision": "autograd_mini.vision", "torch": "autograd_mini"}
 
@@ -53,11 +54,11 @@ def find(name: str) -> Any:
 
 
 def exists(name: str) -> bool:
+    """Whether there is such a name, and more than a word of advice behind it."""
     try:
-        find(name)
+        return not isinstance(find(name), Absent)
     except AttributeError:
         return False
-    return True
 
 
 class Swap(ast.NodeTransformer):

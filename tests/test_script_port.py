@@ -16,7 +16,7 @@ import numpy as np
 
 model = nn.Sequential(nn.Linear(2, 3), nn.NoSuchLayer(3))
 x = torch.randn(4, 2).no_such_method()
-loss = F.relu(model(x)).sum() + torch.no_such_function(np.nowhere)
+loss = F.relu(model(x)).sum() + torch.no_such_function(np.nowhere) + torch.sparse_coo_tensor(x, x)
 optimizer = optim.SGD(model.parameters(), lr=0.1)
 torch.nn.init.zeros_(model[0].bias)
 """
@@ -29,6 +29,7 @@ def test_missing_names_are_found_with_their_lines() -> None:
         (7, "torchvision.vanished"),
         (10, "nn.NoSuchLayer"),
         (12, "torch.no_such_function"),
+        (12, "torch.sparse_coo_tensor"),
     ]
 
 
