@@ -203,7 +203,8 @@ def numel(input: Tensor) -> int:
 def typename(obj: Any) -> str:
     """Of a tensor the old name of its type, "torch.FloatTensor"; of anything else where its class is, and its name."""
     kind = type(obj)
-    return str(obj.type()) if isinstance(obj, Tensor) else f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    return str(obj.type()) if isinstance(obj, Tensor) else name
 
 
 def Variable(data: Any, requires_grad: bool = False) -> Tensor:
