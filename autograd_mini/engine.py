@@ -330,7 +330,7 @@ def propagate(
             if result.shape != parent.shape:
                 result = unbroadcast(result, parent.shape)
             if result.dtype is not parent.dtype:
-                result = result.astype(parent.dtype)
+                result = _cast(result, parent.dtype)
             if watch is not None:
                 watch.backward(node, i, result)
             so_far = pending.get(parent)
@@ -437,6 +437,11 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     summed = np.add.reduce(gradient, axis=axes, keepdims=True) if axes else gradient
     summed = summed.reshape(summed.shape[lead:])
     return summed if summed.shape == shape else np.broadcast_to(summed, shape)
+
+
+def _cast(gradient: Array, dtype: np.dtype[Any]) -> Array:
+    with np.errstate(over="ignore"):  # a float16 becomes inf without a warning, as in PyTorch
+        return gradient.astype(dtype)
 
 
 def _own(result: Array, gradient: Array, kept: tuple[Any, ...]) -> Array:

@@ -401,7 +401,7 @@ _REDUCE = {np.add: reduce.sum, np.maximum: reduce.amax, np.minimum: reduce.amin}
 def _unlike(array: Array, value: Array, where: Any) -> Array:
     """`array`, or a copy of it for x[i] += v, where Python assigns the already changed view x[i] to itself."""
     if devices.is_memory(value) and owner(value) is owner(array):
-        target = array[where]
+        target = index.read_view.primitive.forward(array, index=where)
         if devices.is_memory(target) and _place(target) == _place(value):
             return copy_of(array)
     return array

@@ -13,20 +13,16 @@ from ..engine import Array
 from ..primitive import ShapeError, call, composition, primitive
 from .conv import halves_as_singles
 from .elementwise import logsigmoid, maximum, rsqrt, square, where
-from .linalg import matmul
+from .linalg import matmul, product, rows
 from .reduce import mean, norm, var_mean
 from .reduce import sum as add_up
 from .shape import permute, reshape, swapaxes, unsqueeze
 
 
-def _rows(x: Array) -> Array:
-    return x.reshape((-1, x.shape[-1]))
-
-
 @primitive(
     public=False,
-    x=lambda g, weight: g @ weight,
-    weight=lambda g, x: (_rows(x).T @ _rows(g)).T,
+    x=lambda g, weight: product(g, weight),
+    weight=lambda g, x: product(rows(x).T, rows(g)).T,
     bias=lambda g: g,
 )
 def linear(x: Array, weight: Array, bias: Array) -> Array:
@@ -35,7 +31,7 @@ def linear(x: Array, weight: Array, bias: Array) -> Array:
     One operation instead of three. The gradient of the weight has the memory order (in, out), which is also what BLAS
     is fastest with, and what `nn.Linear` gives its weight.
     """
-    out = x @ weight.T
+    out = product(x, weight.T)
     if getattr(bias, "ndim", 0):
         out += bias  # out is fresh, so nobody sees it change
     return out

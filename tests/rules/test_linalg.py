@@ -450,3 +450,24 @@ def test_matrices_that_do_not_fit(left: tuple[int, ...], right: tuple[int, ...])
     rows = right[-2] if len(right) > 1 else right[0]
     with pytest.raises(RuntimeError, match=f"cannot be multiplied: {left[-1]} columns meet {rows} rows"):
         am.zeros(left) @ am.zeros(right)
+
+
+def test_products_of_halves_are_sums_of_singles() -> None:
+    """BLAS has none for float16; what is rounded is the result, not each sum on the way, and too much is inf."""
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype(np.float16) for shape in ((7, 90), (5, 90)))
+    xs, ws = am.tensor(x, requires_grad=True), am.tensor(w, requires_grad=True)
+    seed = rng.standard_normal((7, 5)).astype(np.float16)
+    for out in (am.nn.functional.linear(xs, ws), xs @ ws.T):
+        xs.grad = ws.grad = None
+        out.backward(am.tensor(seed))
+        wide = [a.astype(np.float32) for a in (x, w, seed)]
+        exact = (wide[0] @ wide[1].T, wide[2] @ wide[1], wide[2].T @ wide[0])
+        for found, expected in zip((out, xs.grad, ws.grad), exact, strict=True):
+            assert found.dtype == np.float16
+            assert np.array_equal(found.detach().numpy(), expected.astype(np.float16))
+    huge = am.full((2, 2), 6e4, dtype=am.float16)
+    assert (huge @ huge).tolist() == [[np.inf] * 2] * 2
+    x = am.tensor([1.0], dtype=am.float16, requires_grad=True)
+    (x.float() * 1e6).backward()
+    assert x.grad.tolist() == [np.inf]
