@@ -171,6 +171,9 @@ def test_of_a_graph_that_is_folded_or_cropped_all_is_counted() -> None:
     plain = draw_graph(z, names=names, cost=True, fold=False, style="wire", max_ops=10)
     assert folded.cost().total == plain.cost().total and len(plain.cost().ops) == 301
     assert "300 operations · " in texts(folded.view.frames[0].rows)
+    small = draw_graph(am.ones(1000, requires_grad=True).exp().sum().tanh(), names={}, cost=True, max_ops=1)
+    (tanh,) = [box for box in small.view.boxes if box.id == "n0"]
+    assert "1 FLOP, back 1 FLOP" in texts(tanh.rows)  # its own, not those of the first operation
     h = am.ones(2, requires_grad=True)
     for _ in range(2100):
         h = h.tanh()

@@ -162,3 +162,17 @@ def test_json_knows_no_nan() -> None:
     text = draw_graph(y, names={}).to_json()
     assert '"nan"' in text and '"inf"' in text and "NaN" not in text
     json.loads(text, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_reading_leaves_the_garbage_collector_as_it_was(enabled: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        read([am.ones(2, requires_grad=True) * 2])
+        assert gc.isenabled() == enabled
+        with pytest.raises(AttributeError):
+            read([None])
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()

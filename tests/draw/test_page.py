@@ -210,6 +210,10 @@ def test_keyboard_and_screen_reader(visit, backend: str) -> None:
     assert "summed over axis 0" in panel(tab)
     tab.press("Escape")
     assert panel(tab) == "" and tab.run("document.activeElement.getAttribute('aria-label')").startswith("b, ")
+    tab.press("Enter")
+    tab.run("document.getElementById('close').focus()")
+    tab.press("Enter")  # the focus returns to where it was
+    assert panel(tab) == "" and tab.run("document.activeElement.getAttribute('aria-label')").startswith("b, ")
     tab.click("summary")
     rows = tab.run("[...document.querySelectorAll('tbody tr')].map(r => r.innerText)")
     assert len(rows) == 9 and rows[0].startswith("W (parameter)") and rows[-1].startswith("loss = mean(")

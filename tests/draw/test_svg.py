@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -141,6 +142,21 @@ def test_arrows_do_not_cross_the_text_of_a_frame() -> None:
     for p in (p for p in place(FRAMED["open"]().view).places if p.frame is not None):
         right = p.x + INNER + max(row_size(row)[0] for row in p.frame.rows)
         assert all(q.cross > right for q in p.scope.places if q.box is not None or q.port)
+
+
+def test_wires_run_straight_through_frames_and_downwards() -> None:
+    layers = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+    x = am.ones(1, 3, requires_grad=True)
+    view = draw_graph(layers(x), layers, {"x": x}, style="module", expand=("0", "2")).view
+    placed = place(view)
+    assert len(view.frames) == 2 and view.down
+    assert len({round(p.cross, 6) for _, route in placed.routes for p in route}) == 1
+    edges = [g for g in ET.fromstring(to_svg(view)).iter(SVG + "g") if g.get("class") == "edge"]
+    assert len(edges) == len(view.links)
+    for edge in edges:
+        lines = [p.get("d") for p in edge.iter(SVG + "path") if p.get("fill") == "none"]
+        points = [tuple(map(float, at)) for at in re.findall(r"(-?[\d.]+) (-?[\d.]+)", "".join(lines))]
+        assert {x for x, _ in points} == {points[0][0]} and points[0][1] < points[-1][1]
 
 
 def test_frames_that_need_each_other_are_not_drawn() -> None:
