@@ -241,7 +241,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "two sizes grow": lambda x: x.unsqueeze(0).expand(x.shape[0], -1, -1, -1).reshape(x.shape[0], x.shape[0] * 3, 4),
     "expand": lambda x: x[:, :1].expand(-1, 3, -1) + x[:, :, None, 0].expand(x.shape[0], 3, 4),
     "joined": lambda x: (am.cat([x, x * 2, am.zeros(x.shape[0], 1, 4)], dim=1), am.stack([x, -x], dim=-1)),
-    "slices": lambda x: (x[:, 1:], x[..., ::2], x[:, -1, 1:3], x[:, None, 0], x[:, :, [2, 0]], x.flip(1, 2), x[:, ::-1]),
+    "slices": lambda x: (x[:, 1:], x[..., ::2], x[:, -1, 1:3], x[:, None], x[:, :, [2, 0]], x.flip(1, 2), x[:, ::-1]),
     "cumsum": lambda x: x.cumsum(1),
     "einsum": lambda x: (am.einsum("nij,nkj->nik", x, x), am.einsum("nij,j->ni", x, am.ones(4))),
     "gathered": lambda x: am.take_along_dim(x, am.tensor([[[0, 1, 2, 2]]]).expand(x.shape[0], 1, 4), 1),
