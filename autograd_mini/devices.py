@@ -100,6 +100,12 @@ def copy_of(array: Array) -> Array:
     return np.array(array) if on_host(array) else array.copy()
 
 
+def place(array: Array) -> tuple[Any, ...]:
+    """Which memory an array shows, in which way."""
+    start = array.__array_interface__["data"][0] if on_host(array) else array.data
+    return start, array.shape, array.strides, array.dtype
+
+
 def shows_once(array: Array) -> bool:
     """Whether writing into this array changes one element each: a broadcast view shows some several times."""
     if on_host(array):

@@ -402,15 +402,9 @@ def _unlike(array: Array, value: Array, where: Any) -> Array:
     """`array`, or a copy of it for x[i] += v, where Python assigns the already changed view x[i] to itself."""
     if devices.is_memory(value) and owner(value) is owner(array):
         target = index.read_view.primitive.forward(array, index=where)
-        if devices.is_memory(target) and _place(target) == _place(value):
+        if devices.is_memory(target) and devices.place(target) == devices.place(value):
             return copy_of(array)
     return array
-
-
-def _place(array: Array) -> tuple[Any, ...]:
-    """Which memory an array shows, in which way."""
-    start = array.__array_interface__["data"][0] if devices.on_host(array) else array.data
-    return start, array.shape, array.strides, array.dtype
 
 
 def _rebuild(kind: type[Tensor], array: Array, requires_grad: builtins.bool) -> Tensor:
