@@ -37,7 +37,7 @@ TORCH = {
     "pow_number": "`x ** number`", "clip_number": "`clamp`, numbers as bounds", "astype": "`to`",
     "getitem": "`x[i]`, a view", "index": "`x[i]`, a copy", "setitem": "`x[i] = v`",
     "put": "in `index_put`, accumulating", "put_diagonal": "in `diagonal`", "windows_of": "`F.unfold`",
-    "overlap_add": "`F.fold`", "convolution": "`F.conv1d`, `F.conv2d`",
+    "to_device": "`to`", "overlap_add": "`F.fold`", "convolution": "`F.conv1d`, `F.conv2d`",
     "conv_transpose": "`F.conv_transpose1d`, `F.conv_transpose2d`", "conv_weight": "in `F.conv2d`",
     "p_norm": "`norm`", "topk_indices": "`topk`", "cofactor": "in `det`", "logabsdet": "`slogdet`",
     "det_sign": "`slogdet`", "linear": "`F.linear`", "softmax_cross_entropy": "`F.cross_entropy`",
