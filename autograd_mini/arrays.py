@@ -20,9 +20,10 @@ def as_array(value: Any, op: str) -> Any:
         return float(value)  # np.float64 is a Python float, too, and as weak
     if isinstance(value, (int, np.ndarray, np.generic)) or hasattr(value, "__array_function__"):
         dtype = getattr(value, "dtype", FLOAT32)
-        if dtype.kind in "fiub" and dtype.isnative:
+        if dtype.kind in "fiub" and dtype.isnative and dtype.itemsize <= 8:
             return value
-        dtype_of(dtype)  # raises for foreign bytes
+        if dtype.kind in "fiub":
+            dtype_of(dtype)  # raises for foreign bytes, and for long doubles
         raise TypeError(f"{op}: {value.dtype} arrays are not supported, only floats, integers and booleans")
     if isinstance(value, (list, tuple)):
         return array_from(value)
