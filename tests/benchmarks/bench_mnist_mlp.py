@@ -1,15 +1,15 @@
 """One training step of the MNIST network: 784-512-10, relu, cross-entropy, batch 128, RMSprop 1e-3, float32."""
 
+from __future__ import annotations
+
 import itertools
-from collections.abc import Callable
 
 import numpy as np
-from steps import training_step
+from steps import Step, start_from, training_step
 
 UNIT, UNITS = "step", 1
 LIBRARIES = ("autograd_mini", "torch", "jax", "numpy", "floor")
 BATCH, SIZES = 128, (784, 512, 10)
-Step = Callable[[], object]
 
 
 def data() -> tuple[np.ndarray, list[np.ndarray]]:
@@ -24,6 +24,7 @@ def data() -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def weights() -> list[np.ndarray]:
+    """W (in, out) and b of each layer."""
     rng = np.random.default_rng(1)
     pairs = itertools.pairwise(SIZES)
     return [a for n, m in pairs for a in (rng.standard_normal((n, m), np.float32) / 28, np.zeros(m, np.float32))]
@@ -36,6 +37,7 @@ def autograd_mini() -> Step:
     pixels, targets = data()
     images, labels = am.from_numpy(pixels), itertools.cycle([am.from_numpy(t) for t in targets])
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
+    start_from(am, model, [w.T for w in weights()])
     loss_fn, optimizer = nn.CrossEntropyLoss(), am.optim.RMSprop(model.parameters(), lr=1e-3)
     return training_step(model, loss_fn, optimizer, images, labels.__next__)
 
@@ -47,6 +49,7 @@ def torch() -> Step:
     pixels, targets = data()
     images, labels = torch.from_numpy(pixels), itertools.cycle([torch.from_numpy(t) for t in targets])
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
+    start_from(torch, model, [w.T for w in weights()])
     loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.RMSprop(model.parameters(), lr=1e-3)
     return training_step(model, loss_fn, optimizer, images, labels.__next__)
 
