@@ -17,6 +17,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
+from operator import add, iadd
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -87,8 +88,7 @@ class Extra:
 
 
 def extra_of(node: Node) -> Extra:
-    if node.extra is None:
-        node.extra = Extra()
+    node.extra = node.extra or Extra()
     return node.extra
 
 
@@ -293,6 +293,7 @@ def propagate(
     roots = list(roots)
     useful = None if targets is None else _leading_to(targets, roots)
     watch = current_mode().watch
+    in_place = watch is None and not create_graph
     pending: dict[Node, Array] = {}  # gradients so far of the nodes on the frontier
     frontier: list[tuple[int, Node]] = []
     found: dict[Node, Array] = {}
@@ -334,11 +335,11 @@ def propagate(
             if watch is not None:
                 watch.backward(node, i, result)
             so_far = pending.get(parent)
-            if so_far is not None:
-                pending[parent] = so_far + result
-            else:
+            if so_far is None:
                 pending[parent] = result if parent.primitive is not None else _own(result, gradient, kept)
                 heappush(frontier, (-parent.number, parent))
+            else:  # in place where it is a leaf's own: half the memory traffic of a weight that is used many times
+                pending[parent] = (iadd if in_place and parent.primitive is None else add)(so_far, result)
         if not retain_graph and primitive.keeps_values:
             node.kept = None
     return found

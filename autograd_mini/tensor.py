@@ -20,7 +20,7 @@ from .modes import current_mode
 from .primitive import NUMPY, OPERATIONS, ShapeError
 from .rules import elementwise as ew
 from .rules import index, linalg, reduce, shape
-from .writes import check_writable, describe, outlive, owner, tick, writes
+from .writes import check_result, check_writable, describe, outlive, owner, tick, writes
 
 
 class Tensor(TensorCore):
@@ -271,8 +271,7 @@ class Tensor(TensorCore):
 
     def __setitem__(self, item: Any, value: Any) -> None:
         where, mode = index.numbers_first(plain_index(item), self.shape), current_mode()
-        if not isinstance(value, TensorCore):
-            value = wrap(devices.beside(array_from(value, self.dtype), self))
+        value = value if isinstance(value, TensorCore) else wrap(devices.beside(array_from(value, self.dtype), self))
         where = index.placed(where, self._array)
         recorded = mode.grad and (self._node is not None or value._node is not None)
         check_writable(self, recorded, mode.grad)
@@ -293,13 +292,7 @@ class Tensor(TensorCore):
         """Take over the values (and, if it is recorded, the history) of `result`, in this tensor's own memory."""
         node, grad_enabled = result._node, current_mode().grad
         check_writable(self, node is not None, grad_enabled)
-        if result.shape != self.shape:
-            raise RuntimeError(
-                f"output with shape {self.shape} doesn't match the broadcast shape {result.shape}: an in-place"
-                " operation cannot change the shape of its tensor"
-            )
-        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
-            raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {self.dtype}")
+        check_result(self, result)
         if node is not None and result.dtype != self.dtype:
             node = ew.astype(result, dtype=self.dtype)._node
         elif node is None and self._node is not None and grad_enabled:  # a constant cuts the history off

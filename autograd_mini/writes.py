@@ -92,6 +92,18 @@ def check_writable(tensor: TensorCore, recorded: bool, grad_enabled: bool) -> No
         )
 
 
+def check_result(tensor: TensorCore, result: TensorCore) -> None:
+    """Raise if these values do not fit into this tensor's memory: an operation in place changes no shape, no kind."""
+    own, new = tensor._array, result._array
+    if new.shape != own.shape:
+        raise RuntimeError(
+            f"output with shape {own.shape} doesn't match the broadcast shape {new.shape}: an in-place"
+            " operation cannot change the shape of its tensor"
+        )
+    if not np.can_cast(new.dtype, own.dtype, "same_kind"):
+        raise RuntimeError(f"result type {new.dtype} can't be cast to the desired output type {own.dtype}")
+
+
 def check_inputs(name: str, parents: tuple[Node | None, ...], arrays: tuple[Any, ...]) -> None:
     """Raise if an input shares memory with a tensor that was changed, in the graph, after this input was made."""
     for parent, array in zip(parents, arrays, strict=False):
