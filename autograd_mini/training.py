@@ -7,6 +7,7 @@ The five lines stand in `Trainer._train`, and whoever wants another loop writes 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import sys
@@ -16,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from .creation import tensor
+from .creation import default_generator, tensor
 from .distributed import DistributedDataParallel, all_reduce, get_rank, get_world_size
 from .modes import no_grad
 from .nn import Module
 from .rules.shape import cat
-from .serialization import save
+from .serialization import load, save
 from .tensor import Tensor
 from .utils.data import (
     DataLoader,
@@ -61,7 +62,10 @@ class History(dict[str, list[float]]):
 
 
 class Callback:
-    """Told what happens in `fit`: override what you need. `trainer.stop_training = True` ends it after this epoch."""
+    """Told what happens in `fit`: override what you need. `trainer.stop_training = True` ends it after this epoch.
+
+    One that remembers something (a learning-rate scheduler, say) gives it to checkpoints by `state_dict()`.
+    """
 
     def on_train_begin(self, trainer: Trainer) -> None: ...
 
@@ -70,6 +74,11 @@ class Callback:
     def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None: ...
 
     def on_train_end(self, trainer: Trainer) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None: ...
 
 
 class Trainer:
@@ -99,8 +108,12 @@ class Trainer:
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.model, self.loss_fn, self.optimizer, self.metrics = model, loss_fn, optimizer, dict(metrics or {})
-        self.history = History()
-        self.stop_training = False
+        self.history, self.stop_training = History(), False
+        self._epoch = self._batch = 0  # the place: in the epoch so many batches have been trained
+        self._means = _Means(self.metrics)
+        self._callbacks: Sequence[Callback] = ()
+        self._batches: Any = None
+        self._loaded: Mapping[str, Any] | None = None
 
     def fit(
         self,
@@ -110,50 +123,108 @@ class Trainer:
         validation: Any = None,
         callbacks: Sequence[Callback] = (),
         verbose: str | int = "auto",
+        backup: str | os.PathLike[str] | None = None,
+        backup_every: int | None = None,
     ) -> History:
         """Train for so many epochs and return what was measured; fitting again goes on, with a new history.
 
         data, validation: arrays or tensors (X, y), or a Dataset of such pairs, taken in batches of batch_size (32),
         the first in a new random order each epoch; or any iterable of batches (x, y), such as a DataLoader.
         verbose, as in Keras: 0 silent, 1 a bar, 2 a line per epoch; "auto": a bar on a terminal if tqdm is there.
+        backup: a file that gets all that the training depends on, after each epoch and each `backup_every` batches. If
+        it is there already, `fit` goes on from it, to the same bits as if it had never stopped. It is gone at the end.
         """
         if epochs < 0:
             raise ValueError(f"epochs must be at least 0, but got {epochs}")
+        if backup_every is not None and (backup is None or backup_every < 1):
+            raise ValueError(f"backup_every={backup_every} must be at least 1, and needs a file as backup")
         report = _Report(0 if self._rank else verbose)
         batches = _batches(data, batch_size, shuffle=True, shared=self._shares)
         size = batch_size if _is_data(validation) else None
         held_out = None if validation is None else _batches(validation, size, shared=self._shares)
-        self.history, self.stop_training = History(), False
-        _call(callbacks, "on_train_begin", self)
-        for epoch in range(epochs):
+        if backup is not None and os.path.exists(backup):
+            self.load_state_dict(load(backup))
+        self._begin(callbacks, batches)
+        while self._epoch < epochs and not self.stop_training:
+            epoch = self._epoch
             report.begin_epoch(epoch, epochs)
             if (set_epoch := getattr(getattr(batches, "sampler", None), "set_epoch", None)) is not None:
                 set_epoch(epoch)
             _call(callbacks, "on_epoch_begin", self, epoch)
-            logs = self._train(batches, report)
+            for _ in self._train(batches, report):
+                if backup_every is not None and self._batch % backup_every == 0:
+                    self._save(backup)
+            logs = self._means.logs(shared=self._shares)
             if held_out is not None:
                 logs.update((f"val_{name}", value) for name, value in self.evaluate(held_out).items())
             for name, value in logs.items():
                 self.history.setdefault(name, []).append(value)
             report.end_epoch(logs)
             _call(callbacks, "on_epoch_end", self, epoch, logs)
-            if self.stop_training:
-                break
+            self._epoch, self._batch, self._means = epoch + 1, 0, _Means(self.metrics)
+            self._save(backup)
         _call(callbacks, "on_train_end", self)
+        if backup is not None and not self._rank:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(backup)
         return self.history
 
-    def _train(self, batches: Iterable[Any], report: _Report) -> Logs:
-        """One epoch."""
+    def _train(self, batches: Iterable[Any], report: _Report) -> Iterator[None]:
+        """One epoch, or the rest of it, step by step."""
         self.model.train()
-        means = _Means(self.metrics)
-        for x, y in report.watch(batches, means):
+        if self._batch and not hasattr(batches, "load_state_dict"):
+            batches = itertools.islice(batches, self._batch, None)
+        for x, y in report.watch(batches, self._means):
             self.optimizer.zero_grad()
             output = self.model(x)
             loss = self.loss_fn(output, y)
             loss.backward()
             self.optimizer.step()
-            means.add(loss, output, y)
-        return means.logs(shared=self._shares)
+            self._means.add(loss, output, y)
+            self._batch += 1
+            yield
+
+    # -------------------------------------------------------------------------------------------- going on later
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `fit` needs to go on from here: weights, optimizer, random numbers, callbacks, the place."""
+        if self._shares:
+            raise NotImplementedError("a backup of several processes: use Checkpoint, and start from its weights")
+        return {
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "generator": default_generator.get_state(), "callbacks": [c.state_dict() for c in self._callbacks],
+            "batches": self._batches.state_dict() if hasattr(self._batches, "state_dict") else None,
+            "place": [self._epoch, self._batch, self.stop_training], "history": dict(self.history),
+            "sums": [self._means.samples, self._means.sums],
+        }  # fmt: skip
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over model and optimizer, and let the next `fit`, of the same data and callbacks, go on there."""
+        self.model.load_state_dict(state_dict["model"])
+        self.optimizer.load_state_dict(state_dict["optimizer"])
+        self._loaded = state_dict
+
+    def _begin(self, callbacks: Sequence[Callback], batches: Any = None) -> None:
+        """From the start, or from where a loaded state ends."""
+        self._callbacks, self._batches, self._means = callbacks, batches, _Means(self.metrics)
+        self.history, self._epoch, self._batch, self.stop_training = History(), 0, 0, False
+        _call(callbacks, "on_train_begin", self)
+        state, self._loaded = self._loaded, None
+        if state is None:
+            return
+        if len(state["callbacks"]) != len(callbacks):
+            raise ValueError(f"the state is of a fit with {len(state['callbacks'])} callbacks, not {len(callbacks)}")
+        for callback, saved in zip(callbacks, state["callbacks"], strict=True):
+            callback.load_state_dict(saved)
+        if state["batches"] is not None:
+            batches.load_state_dict(state["batches"])
+        self._epoch, self._batch, self.stop_training = state["place"]
+        self.history, (self._means.samples, self._means.sums) = History(state["history"]), state["sums"]
+        default_generator.set_state(state["generator"])
+
+    def _save(self, path: str | os.PathLike[str] | None) -> None:
+        if path is not None:
+            save(self.state_dict(), path)
 
     def evaluate(self, data: Any, batch_size: int | None = None) -> Logs:
         """Loss and metrics of the model as it is, in eval mode."""
@@ -209,6 +280,12 @@ class EarlyStopping(Callback):
         if self.weights:
             trainer.model.load_state_dict(self.weights)
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "waited": self.waited, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        vars(self).update(state_dict)
+
 
 class Checkpoint(Callback):
     """Save the model's state_dict after each epoch, or, with `monitor`, when that is better than ever before.
@@ -226,6 +303,12 @@ class Checkpoint(Callback):
             if trainer._rank:
                 return
             save(trainer.model.state_dict(), self.path.format(epoch=epoch + 1, **logs))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        vars(self).update(state_dict)
 
 
 def _score(logs: Logs, monitor: str) -> float:
@@ -317,6 +400,7 @@ class _Report:
                 if verbose == 1:
                     raise ImportError("a progress bar needs: pip install autograd_mini[progress]") from error
         self.silent = verbose == 0
+        self.seconds = 0.0
 
     def watch(self, batches: Iterable[Any], means: _Means) -> Iterator[Any]:
         """The batches, one by one, with the bar moving behind them."""
@@ -350,7 +434,7 @@ class _Report:
             print(steps + self._speed(trained) + (space + _figures(held_out) if held_out else ""), flush=True)
 
     def _speed(self, logs: Logs) -> str:
-        step = 1000 * self.seconds / self.steps
+        step = 1000 * self.seconds / max(self.steps, 1)
         return f"{self.seconds:.1f}s {step:.{0 if step > 10 else 1}f}ms/step - {_figures(logs)}"
 
 

@@ -198,7 +198,7 @@ class Optimizer:
     # ---------------------------------------------------------------------------------------------- saved state
 
     def state_dict(self) -> dict[str, Any]:
-        """{"state": {number of the parameter: its state}, "param_groups": options, with those numbers}.
+        """{"state": {number of the parameter: its state}, "param_groups": options, with those numbers, "steps": count}.
 
         The tensors in it are the optimizer's own: copy.deepcopy it to keep it while training goes on.
         """
@@ -211,7 +211,7 @@ class Optimizer:
             start += len(group["params"])
             groups.append({**group, "params": [numbers[id(param)] for param in group["params"]]})
         state = {numbers[id(k)] if isinstance(k, Tensor) else k: v for k, v in self.state.items()}
-        return {"state": state, "param_groups": [_last(group, "params") for group in groups]}
+        return {"state": state, "param_groups": [_last(group, "params") for group in groups], "steps": self._steps}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a saved state: options and states are copied. Raises ValueError if the groups do not fit."""
@@ -232,6 +232,7 @@ class Optimizer:
         ids = itertools.chain.from_iterable(group["params"] for group in saved)
         params = itertools.chain.from_iterable(group["params"] for group in self.param_groups)
         by_id = dict(zip(ids, params, strict=True))
+        self._steps = state_dict.get("steps", self._steps)  # PyTorch's have none
         self.state = defaultdict(dict)
         for key, state in state_dict["state"].items():
             param = by_id.get(key, key)

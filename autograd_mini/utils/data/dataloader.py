@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ...creation import Generator, as_tensor, tensor
+from ...creation import Generator, as_tensor, default_generator, tensor
 from ...engine import wrap
 from ...rules.shape import stack
 from ...tensor import Tensor
@@ -31,6 +31,7 @@ class DataLoader(Generic[T]):
     num_workers: threads, not processes, which prepare `prefetch_factor` (2) batches each ahead, in the same order;
     worth it where samples come from files. `timeout`: seconds to wait for one of their batches.
     worker_init_fn: called in each thread with its number, at the start of each pass.
+    `state_dict` and `load_state_dict` (as in torchdata's StatefulDataLoader) go on in the middle of a pass.
 
     >>> from autograd_mini.utils.data import TensorDataset
     >>> loader = DataLoader(TensorDataset(np.eye(5)), batch_size=2)
@@ -102,14 +103,71 @@ class DataLoader(Generic[T]):
         self.sampler, self.batch_sampler = sampler, batch_sampler
         self.num_workers, self.timeout, self.worker_init_fn = num_workers, timeout, worker_init_fn
         self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
+        self._place, self._loaded = dict(_START), False
         self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
 
     def __iter__(self) -> Iterator[T]:
+        place, self._loaded = self._place if self._loaded else _START, False
+        return self._pass(place)
+
+    def _pass(self, place: Mapping[str, Any]) -> Iterator[T]:
+        """The batches from a place on, which is kept up to date."""
+        generator, done = self._generator(), place["batches"]
+        now: Any = None if generator is None else generator.get_state()
+        start = now if place["generator"] is None else place["generator"]
+        self._place = {"batches": done, "generator": start}
+        if generator is not None and done:  # draw the same order again, then go on drawing where we are
+            generator.set_state(start)
+            batches = self._batches(done)
+            generator.set_state(now)
+        else:
+            batches = self._batches(done)
+        for batch in batches:
+            self._place["batches"] += 1
+            yield batch
+        self._place = dict(_START)
+
+    def _batches(self, done: int) -> Iterator[T]:
         if isinstance(self.dataset, IterableDataset):
             size = self.batch_size
-            return map(self.collate_fn, self.dataset if size is None else batched(self.dataset, size, self.drop_last))
+            samples = iter(self.dataset if size is None else batched(self.dataset, size, self.drop_last))
+            _skip(samples, done)
+            return map(self.collate_fn, samples)
         requests = iter(self._requests())
+        _skip(requests, done)
         return self._ahead(requests) if self.num_workers else map(self._fetch, requests)
+
+    def _generator(self) -> Generator | None:
+        """What the order is drawn from; None if there is nothing to draw."""
+        source: Any = self._requests()
+        while hasattr(source, "sampler"):  # a BatchSampler's own
+            source = source.sampler
+        if isinstance(source, SequentialSampler):
+            return None
+        return getattr(source, "generator", None) or default_generator
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place in the present (or last) pass, which the next one starts from after `load_state_dict`.
+
+        Save it with the state of the default generator (`get_rng_state`), from which orders, dropout and so on are
+        drawn. The samples before the place are not fetched again; only a stream has to be read up to it. A sampler of
+        your own must give the same order again, from the same state of its `generator`, if it has one.
+
+        >>> from autograd_mini.utils.data import TensorDataset
+        >>> loader = DataLoader(TensorDataset(np.arange(6)), batch_size=2)
+        >>> next(iter(loader)), loader.state_dict()
+        ([tensor([0, 1])], {'batches': 1, 'generator': None})
+        >>> loader.load_state_dict({"batches": 1, "generator": None})
+        >>> list(loader)
+        [[tensor([2, 3])], [tensor([4, 5])]]
+        """
+        return dict(self._place)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Let the next pass start from this place: from behind the batches that it counts."""
+        if state_dict.keys() != _START.keys():
+            raise ValueError(f"expected the state_dict() of a DataLoader, but got a dict of {list(state_dict)!r:.80}")
+        self._place, self._loaded = dict(state_dict), True
 
     def __len__(self) -> int:
         if isinstance(self.dataset, IterableDataset):
@@ -148,6 +206,13 @@ class DataLoader(Generic[T]):
                 yield pending.popleft().result()
         finally:
             pool.shutdown(wait=patient, cancel_futures=True)
+
+
+_START: Mapping[str, Any] = {"batches": 0, "generator": None}
+
+
+def _skip(items: Iterator[Any], count: int) -> None:
+    next(itertools.islice(items, count, count), None)
 
 
 def default_convert(data: Any) -> Any:

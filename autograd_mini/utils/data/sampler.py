@@ -58,14 +58,14 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
-        n, left = len(self.data_source), self.num_samples
-        while left > 0:
+        n, order = len(self.data_source), list[int]()
+        while (left := self.num_samples - len(order)) > 0:  # all at once: what is drawn meanwhile changes nothing
             if self.replacement:
-                order = randint(n, (min(n, left),), generator=self.generator)
+                drawn = randint(n, (min(n, left),), generator=self.generator)
             else:
-                order = randperm(n, generator=self.generator)
-            yield from order.tolist()[:left]
-            left -= n
+                drawn = randperm(n, generator=self.generator)
+            order += drawn.tolist()[:left]
+        yield from order
 
     def __len__(self) -> int:
         return self.num_samples
