@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from steps import Step, drawn, jax_sgd, start_from, training_step
+from steps import Step, TrainingStep, drawn, jax_sgd, start_from
 
 UNIT, UNITS = "step", 1
 LIBRARIES = ("autograd_mini", "torch", "jax", "numpy", "floor")
@@ -32,7 +32,7 @@ def stepper(library: ModuleType) -> Step:
     )  # fmt: skip
     start_from(library, model, weights())
     loss_fn, optimizer = nn.CrossEntropyLoss(), library.optim.SGD(model.parameters(), lr=LR)
-    return training_step(model, loss_fn, optimizer, images, lambda: labels)
+    return TrainingStep(model, loss_fn, optimizer, images, lambda: labels)
 
 
 def autograd_mini() -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from steps import Step, start_from, training_step
+from steps import Step, TrainingStep, start_from
 
 UNIT, UNITS = "step", 1
 LIBRARIES = ("autograd_mini", "torch", "jax", "numpy", "floor")
@@ -39,7 +39,7 @@ def autograd_mini() -> Step:
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
     start_from(am, model, [w.T for w in weights()])
     loss_fn, optimizer = nn.CrossEntropyLoss(), am.optim.RMSprop(model.parameters(), lr=1e-3)
-    return training_step(model, loss_fn, optimizer, images, labels.__next__)
+    return TrainingStep(model, loss_fn, optimizer, images, labels.__next__)
 
 
 def torch() -> Step:
@@ -51,7 +51,7 @@ def torch() -> Step:
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
     start_from(torch, model, [w.T for w in weights()])
     loss_fn, optimizer = nn.CrossEntropyLoss(), torch.optim.RMSprop(model.parameters(), lr=1e-3)
-    return training_step(model, loss_fn, optimizer, images, labels.__next__)
+    return TrainingStep(model, loss_fn, optimizer, images, labels.__next__)
 
 
 def jax() -> Step:

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from steps import Step, drawn, jax_sgd, start_from, training_step
+from steps import Step, TrainingStep, drawn, jax_sgd, start_from
 
 UNIT, UNITS = "step", 1
 LIBRARIES = ("autograd_mini", "torch", "jax", "numpy", "floor", "autograd", "mygrad")
@@ -32,7 +32,7 @@ def stepper(library: ModuleType) -> Step:
     model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1))
     start_from(library, model, weights())
     loss_fn, optimizer = nn.MSELoss(), library.optim.SGD(model.parameters(), lr=LR)
-    return training_step(model, loss_fn, optimizer, points, lambda: labels)
+    return TrainingStep(model, loss_fn, optimizer, points, lambda: labels)
 
 
 def autograd_mini() -> Step:

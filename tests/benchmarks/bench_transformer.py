@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from steps import Step, drawn, jax_sgd, start_from, training_step
+from steps import Step, TrainingStep, drawn, jax_sgd, start_from
 
 UNIT, UNITS = "step", 1
 LIBRARIES = ("autograd_mini", "torch", "jax", "numpy", "floor")
@@ -17,8 +17,8 @@ HEAD, LR = WIDTH // HEADS, 0.01
 
 def data() -> tuple[np.ndarray, np.ndarray]:
     """Input and target."""
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((BATCH, STEPS, WIDTH), np.float32), rng.standard_normal((BATCH, STEPS, WIDTH), np.float32)
+    rng, shape = np.random.default_rng(0), (BATCH, STEPS, WIDTH)
+    return rng.standard_normal(shape, np.float32), rng.standard_normal(shape, np.float32)
 
 
 def weights() -> list[np.ndarray]:
@@ -44,7 +44,7 @@ def stepper(library: ModuleType) -> Step:
         x = x + out(y.transpose(1, 2).reshape(BATCH, STEPS, WIDTH))
         return x + back(functional.gelu(wide(norms[1](x))))
 
-    return training_step(block, functional.mse_loss, optimizer, x, lambda: target)
+    return TrainingStep(block, functional.mse_loss, optimizer, x, lambda: target)
 
 
 def autograd_mini() -> Step:
@@ -131,7 +131,7 @@ def numpy() -> Step:
     scale = np.float32(HEAD**-0.5)
 
     def step() -> float:
-        x1, s1 = normed(x)
+        x1, _ = normed(x)
         y1 = x1 * n1 + c1
         q, k, v = (split(part) for part in np.split(y1 @ w1.T + b1, 3, axis=1))
         q = q * scale
@@ -181,9 +181,9 @@ def floor() -> Step:
 
     def step() -> object:
         for x, w, g in pairs:
-            x @ w, x.T @ g, g @ w.T  # noqa: B018
+            x @ w, x.T @ g, g @ w.T
         for _ in range(2):  # query by key and weights by value: forward, and their two gradients each
-            head @ head.swapaxes(2, 3), scores @ head, scores.swapaxes(2, 3) @ head  # noqa: B018
+            head @ head.swapaxes(2, 3), scores @ head, scores.swapaxes(2, 3) @ head
         return None
 
     return step

@@ -1,8 +1,10 @@
-"""What the workloads share: the five lines that train a model, and the same first weights in every library."""
+"""What the workloads share: the lines that train a model, the same first weights in every library, memory in use."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,17 +13,21 @@ import numpy as np
 Step = Callable[[], Any]  # returns what all libraries must agree on: the loss before the step, or the gradient
 
 
-def training_step(model: Any, loss_fn: Any, optimizer: Any, inputs: Any, targets: Callable[[], Any]) -> Step:
-    """A function that takes one step on these inputs and the next targets, and returns the loss as a number."""
+class TrainingStep:
+    """One step on these inputs and the next targets; returns the loss as a number."""
 
-    def step() -> float:
-        loss = loss_fn(model(inputs), targets())
-        optimizer.zero_grad()
+    def __init__(self, model: Any, loss_fn: Any, optimizer: Any, inputs: Any, targets: Callable[[], Any]) -> None:
+        self.model, self.loss_fn, self.optimizer, self.inputs, self.targets = model, loss_fn, optimizer, inputs, targets
+
+    def forward(self) -> Any:
+        return self.loss_fn(self.model(self.inputs), self.targets())
+
+    def __call__(self) -> float:
+        loss = self.forward()
+        self.optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
+        self.optimizer.step()
         return float(loss.item())
-
-    return step
 
 
 def drawn(rng: np.random.Generator, *shapes: tuple[int, ...]) -> list[np.ndarray]:
@@ -47,7 +53,7 @@ def jax_sgd(loss_fn: Callable[..., Any], weights: Sequence[np.ndarray], *data: n
 
     parameters, constants = [jnp.asarray(w) for w in weights], [jnp.asarray(d) for d in data]
 
-    @jax.jit
+    @functools.partial(jax.jit, donate_argnums=0)  # the new parameters may take the memory of the old ones
     def update(parameters: Any, *data: Any) -> Any:
         loss, gradients = jax.value_and_grad(loss_fn)(parameters, *data)
         return [p - lr * g for p, g in zip(parameters, gradients, strict=True)], loss
@@ -58,3 +64,12 @@ def jax_sgd(loss_fn: Callable[..., Any], weights: Sequence[np.ndarray], *data: n
         return float(loss)
 
     return step
+
+
+def resident(reset_peak: bool = False) -> tuple[int, int]:
+    """Bytes of memory that this process holds now, and the most since the last reset. Linux alone tells."""
+    if reset_peak:
+        Path("/proc/self/clear_refs").write_text("5")
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    now, peak = (int(lines[key].split()[0]) * 1024 for key in ("VmRSS", "VmHWM"))
+    return now, peak
