@@ -17,7 +17,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from operator import add, iadd
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -338,8 +337,11 @@ def propagate(
             if so_far is None:
                 pending[parent] = result if parent.primitive is not None else _own(result, gradient, kept)
                 heappush(frontier, (-parent.number, parent))
-            else:  # in place where it is a leaf's own: half the memory traffic of a weight that is used many times
-                pending[parent] = (iadd if in_place and parent.primitive is None else add)(so_far, result)
+            elif in_place and parent.primitive is None:  # a leaf's own, as of a weight that is used many times
+                so_far += result
+                pending[parent] = so_far
+            else:
+                pending[parent] = so_far + result
         if not retain_graph and primitive.keeps_values:
             node.kept = None
     return found
