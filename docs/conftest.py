@@ -1,3 +1,3 @@
-"""Sphinx imports these, or they are run by hand (`pictures/peers.py` with its own requirements): no examples in them."""
+"""Sphinx imports these, or they are run by hand (`pictures/peers.py`, which needs the peers): no examples in them."""
 
 collect_ignore = ["api.py", "conf.py", "pictures/peers.py"]
