@@ -252,10 +252,12 @@ def test_battery_finds_shared_gradients(monkeypatch: pytest.MonkeyPatch) -> None
         battery(am.add, [(X, X)])
 
 
-def test_battery_finds_read_only_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_battery_finds_read_only_gradients(monkeypatch: pytest.MonkeyPatch, op: Any) -> None:
+    total = op(lambda x: np.sum(x), x=lambda g, x_shape: np.broadcast_to(g, x_shape))
+    battery(total, [X])
     monkeypatch.setattr(engine, "_own", lambda result, gradient, kept: result)
     with pytest.raises(AssertionError, match="the gradient of input 0 is read-only"):
-        battery(am.sum, [X])
+        battery(total, [X])
 
 
 def test_battery_finds_history_lost_in_second_order(op: Any) -> None:
