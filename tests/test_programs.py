@@ -130,7 +130,6 @@ NO_PROGRAM = {
     "several results, each tested as another operation": "var_mean std_mean aminmax broadcast_tensors atleast_1d"
     " atleast_2d atleast_3d",
     "ours alone": "astype softmax_cross_entropy",
-    "of a singular value decomposition, whose signs are free": "pinverse",
     "jumps": "floor_divide",
     "where to puts what is not drawn": "masked_scatter",
     "no gradient": "nonzero bucketize bincount histc histogram unique equal allclose",

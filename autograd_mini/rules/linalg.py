@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import string
 from collections.abc import Sequence
@@ -14,8 +13,8 @@ import numpy as np
 from ..devices import beside
 from ..engine import Array, TensorCore
 from ..primitive import NUMPY, ShapeError, call, composition, primitive
-from .elementwise import abs, sqrt, where
-from .reduce import amax, amin, mean, sum, vector_norm
+from .elementwise import where
+from .reduce import sum, vector_norm
 from .shape import broadcast_to, diagonal, movedim, numpy_as, permute_axes, reshape_to, roll, swapaxes, tril, triu
 
 Shape = tuple[int, ...]
@@ -360,20 +359,6 @@ def cross(x: Array, other: Array, dim: int = -1) -> Array:
     return roll(x, -1, dim) * roll(other, -2, dim) - roll(x, -2, dim) * roll(other, -1, dim)
 
 
-def multi_dot(tensors: Sequence[Array]) -> Array:
-    """The product of matrices in the cheapest order; the first and the last may be vectors."""
-    if len(tensors) < 2:
-        raise RuntimeError(f"multi_dot: expected at least 2 tensors, but got {len(tensors)}")
-    letters = string.ascii_letters
-    terms = [letters[i : i + 2] for i in range(len(tensors))]
-    if tensors[0].ndim == 1:
-        terms[0] = terms[0][1:]
-    if tensors[-1].ndim == 1:
-        terms[-1] = terms[-1][:1]
-    ends = [k for k in "".join(terms) if "".join(terms).count(k) == 1]
-    return einsum(",".join(terms) + "->" + "".join(ends), *tensors)
-
-
 @composition(numpy=np.linalg.matrix_power)
 def matrix_power(x: Array, n: int) -> Array:
     """x @ x @ … n times, by repeated squaring; a negative n takes the inverse."""
@@ -390,7 +375,6 @@ def matrix_power(x: Array, n: int) -> Array:
 NUMPY[np.dot] = lambda a, b: matmul(a, b) if 0 < b.ndim < 3 else inner(a, b if b.ndim < 2 else movedim(b, -2, -1))
 NUMPY[np.outer] = lambda a, b: outer(a.reshape(-1), b.reshape(-1))
 numpy_as(np.cross, cross, a="x", b="other", axis="dim")
-numpy_as(np.linalg.multi_dot, multi_dot, arrays="tensors")
 
 # ------------------------------------------------------------------------------- inverse, systems, determinants
 
@@ -530,168 +514,12 @@ def trace(x: Array) -> Array:
 NUMPY[np.trace] = lambda a, offset=0, axis1=0, axis2=1: sum(diagonal(a, offset, axis1, axis2), axis=-1)
 
 
-# ------------------------------------------------------------------------------------------- decompositions
-# An operation has one result, so the parts of a decomposition are stacked: the values as the first row.
-
-
-def _parts(packed: Array, *rows: int) -> list[Array]:
-    """The first row, and then blocks of so many rows."""
-    ends = list(itertools.accumulate(rows, initial=1))
-    return [packed[..., 0, :], *(packed[..., start:stop, :] for start, stop in itertools.pairwise(ends))]
-
-
-def _over(x: Array, gap: Array) -> Array:
-    """x / gap, and 0 where two values coincide: right for all that depends on the values alone."""
-    return np.where(gap == 0, 0.0, x / np.where(gap == 0, 1.0, gap))
-
-
-def _with_diagonal(x: Array, values: Array) -> Array:
-    return np.where(beside(np.eye(x.shape[-1], dtype=bool), x), values[..., None, :], x)
-
-
-def _eigh_backward(g: Array, out: Array) -> Array:
-    n = out.shape[-1]
-    (gw, gv), (w, v) = _parts(g, n), _parts(out, n)
-    full = v @ _with_diagonal(_over(_t(v) @ gv, w[..., None, :] - w[..., :, None]), gw) @ _t(v)
-    return (full + _t(full)) / 2
-
-
-@primitive(name="eigh", public=False, x=_eigh_backward)
-def eigh_packed(x: Array) -> Array:
-    """Eigenvalues (first row, ascending) and eigenvectors (columns below) of (x + x^T) / 2."""
-    _check_square(x)
-    w, v = np.linalg.eigh((x + _t(x)) / 2)
-    return np.concatenate([w[..., None, :], v], axis=-2)
-
-
-def _svd_backward(g: Array, x_shape: Shape, out: Array) -> Array:
-    m, n = x_shape[-2:]
-    (gs, gu, gv), (s, u, v) = _parts(g, m, n), _parts(out, m, n)
-    gap = (s * s)[..., None, :] - (s * s)[..., :, None]
-    pu, pv = _t(u) @ gu, _t(v) @ gv
-    inner = _over(pu - _t(pu), gap) * s[..., None, :] + s[..., :, None] * _over(pv - _t(pv), gap)
-    total = u @ _with_diagonal(inner, gs) @ _t(v)
-    nonzero = np.where(s == 0, 1.0, s)[..., None, :]
-    if m > n:  # u spans a part of its space, and may turn out of it
-        total = total + ((gu - u @ pu) / nonzero) @ _t(v)
-    if n > m:
-        total = total + u @ _t((gv - v @ pv) / nonzero)
-    return total
-
-
-@primitive(name="svd", public=False, x=_svd_backward)
-def svd_packed(x: Array) -> Array:
-    """Singular values (first row, descending), then u and v, for x = u diag(s) v^T with as few columns as needed."""
-    u, s, vh = np.linalg.svd(x, full_matrices=False)
-    return np.concatenate([s[..., None, :], u, _t(vh)], axis=-2)
-
-
-class Eigh(NamedTuple):
-    """What `eigh` returns."""
-
-    eigenvalues: Array
-    eigenvectors: Array
-
-
-class SVD(NamedTuple):
-    """What `svd` returns: A = U diag(S) Vh."""
-
-    U: Array
-    S: Array
-    Vh: Array
-
-
-def eigh(A: Array) -> Eigh:
-    """Ascending eigenvalues and, as columns, eigenvectors of a symmetric matrix, or of each of a batch.
-
-    Gradients through the eigenvectors exist where the eigenvalues differ, and must not depend on the vectors' signs.
-    """
-    return Eigh(*_parts(eigh_packed(A), A.shape[-1]))
-
-
-def eigvalsh(A: Array) -> Array:
-    """The eigenvalues of a symmetric matrix, ascending."""
-    return eigh(A).eigenvalues
-
-
-def svd(A: Array, full_matrices: bool = True) -> SVD:
-    """A = U diag(S) Vh with descending S >= 0; full_matrices=False for a matrix that is not square.
-
-    Gradients through U and Vh exist where the singular values differ, and must not depend on the vectors' signs.
-    """
-    if A.ndim < 2:
-        raise ShapeError(f"svd: expected a matrix, or a batch of matrices, but got the shape {tuple(A.shape)}")
-    m, n = A.shape[-2:]
-    if full_matrices and m != n:
-        raise NotImplementedError(f"svd of matrices ({m}, {n}) with full_matrices=True: use full_matrices=False")
-    s, u, v = _parts(svd_packed(A), m, n)
-    return SVD(u, s, swapaxes(v, -1, -2))
-
-
-def svdvals(A: Array) -> Array:
-    """The singular values, descending."""
-    return _parts(svd_packed(A), *A.shape[-2:])[0]
-
-
-def _pinverse_backward(g: Array, x: Array, out: Array) -> Array:
-    """The adjoint of dP = -P dA P + P P^T dA^T (I - A P) + (I - P A) dA^T P^T P (Golub and Pereyra 1973)."""
-    left, right = _t(g) @ out @ _t(out), _t(out) @ out @ _t(g)
-    return -(_t(out) @ g @ _t(out)) + left - x @ (out @ left) + right - (right @ out) @ x
-
-
-@primitive(numpy=np.linalg.pinv, x=_pinverse_backward)
-def pinverse(x: Array, *, rcond: float | None = None) -> Array:
-    """The pseudoinverse; singular values below rcond (default: longest side times epsilon) of the largest count as 0.
-
-    Its gradient is that of matrices of one rank.
-    """
-    return np.linalg.pinv(x, max(x.shape[-2:]) * float(np.finfo(x.dtype).eps) if rcond is None else rcond)
-
-
-# ------------------------------------------------------------------------------------- norms and statistics
-
-
-def matrix_norm(A: Array, ord: float | str = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False) -> Array:
-    """A norm of matrices: "fro", "nuc" (sum of singular values), 2 and -2 (the largest, the smallest), 1 and -1
-    (of the sums of |column|), inf and -inf (of the sums of |row|)."""
-    rows, columns = (d % A.ndim for d in dim)
-    if ord == "fro":
-        return vector_norm(A, 2, (rows, columns), keepdim)
-    if ord in (1, -1, math.inf, -math.inf):
-        values = sum(abs(A), axis=rows if ord in (1, -1) else columns, keepdims=True)
-    elif ord in (2, -2, "nuc"):
-        values = svdvals(movedim(A, (rows, columns), (-2, -1)))
-        values = movedim(values[..., None], (-2, -1), (rows, columns))
-    else:
-        raise RuntimeError(f"linalg.matrix_norm: order {ord!r} is none of fro, nuc, inf, -inf, 1, -1, 2, -2")
-    reduce = sum if isinstance(ord, str) else amax if ord > 0 else amin
-    return reduce(values, axis=(rows, columns), keepdims=keepdim)
-
-
 def norm(A: Array, ord: Any = None, dim: Any = None, keepdim: bool = False) -> Array:
-    """`vector_norm` over one axis (without `ord` over any, or all), `matrix_norm` over two."""
+    """`vector_norm` over one axis (without `ord` over any, or all); of matrices the order "fro", which is 2."""
     axes = A.ndim if dim is None else 1 if isinstance(dim, int) else len(dim)
-    if ord is None or axes == 1:
-        return vector_norm(A, 2 if ord is None else ord, dim, keepdim)
-    return matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim)
+    if axes != 1 and ord not in (None, "fro"):
+        raise NotImplementedError(f"linalg.norm: of matrices there is 'fro' alone, not ord={ord!r}; or give one dim")
+    return vector_norm(A, 2 if axes != 1 or ord is None else ord, dim, keepdim)
 
 
 numpy_as(np.linalg.norm, norm, x="A", axis="dim", keepdims="keepdim")
-
-
-@composition()
-def cov(x: Array, *, correction: int = 1) -> Array:
-    """Covariances of the rows, whose columns are observations; of a vector its variance."""
-    centred = x - mean(x, axis=-1, keepdims=True)
-    return matmul(centred, _t(centred) if x.ndim == 2 else centred) / (x.shape[-1] - correction)
-
-
-@composition(numpy=np.corrcoef)
-def corrcoef(x: Array) -> Array:
-    """Correlations of the rows, whose columns are observations."""
-    c = cov(x)
-    spread = sqrt(diagonal(c))
-    return c / spread[:, None] / spread
-
-
-NUMPY[np.cov] = lambda m, *, ddof=1: cov(m, correction=ddof)

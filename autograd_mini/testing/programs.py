@@ -856,8 +856,6 @@ TABLE: dict[str, Recipe] = {
     "addbmm": shaped((2, 2), (2, 2, 3), (2, 3, 2), alpha=(1, 0.5)),
     "baddbmm": shaped((2, 2, 2), (2, 2, 3), (2, 3, 2), beta=(1, 2)),
     "trace": shaped((3, 3)),
-    "cov": shaped((2, 3), distinct=True),
-    "corrcoef": shaped((2, 3), distinct=True),
     **dict.fromkeys(["inverse", "det", "slogdet", "logdet", "matrix_power"], _matrix),
     **dict.fromkeys(["linalg.solve", "linalg.cholesky"], _matrix),
     # networks

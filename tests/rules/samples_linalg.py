@@ -87,19 +87,6 @@ SAMPLES: dict[str, Entry] = {
         lambda torch, x: torch.linalg.cholesky(x),
         dtypes=(F32,),
     ),
-    "pinverse": Entry(
-        [Sample(normal(3, 2)), Sample(normal(2, 3)), Sample(regular(2, 2, 2)), Sample(np.eye(2))],
-        np.linalg.pinv,
-        "pinverse",
-        dtypes=(F32,),
-    ),
-    "eigh": Entry(
-        [Sample(definite(3, 3)), Sample(definite(2, 2, 2)), Sample(positive(1, 1)), Sample(definite(0, 0))],
-        dtypes=(F32,),
-    ),
-    "svd": Entry(
-        [Sample(normal(3, 3)), Sample(normal(2, 4, 2)), Sample(normal(2, 3)), Sample(normal(1, 1))], dtypes=(F32,)
-    ),
 }
 
 
@@ -161,11 +148,5 @@ COMPOSED: dict[str, Entry] = {
         "logdet",
         dtypes=(F32,),
     ),
-    "cov": Entry(
-        [Sample(normal(3, 5)), Sample(normal(3, 5), correction=0), Sample(normal(5))],
-        lambda x, correction=1: np.cov(x, ddof=correction),
-        "cov",
-    ),
-    "corrcoef": Entry([Sample(normal(3, 5))], np.corrcoef, "corrcoef"),
     "trace": Entry([Sample(normal(3, 3)), Sample(normal(2, 3)), Sample(normal(0, 2))], np.trace, "trace"),
 }
