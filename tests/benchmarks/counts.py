@@ -62,13 +62,19 @@ def calls(function: Callable[[], Any]) -> tuple[Counter[str], Any]:
     return counter, result
 
 
-def allocated(function: Callable[[], Any]) -> int:
-    """The most bytes that Python and NumPy hold during the call, beyond those that they held before."""
+def allocated(*functions: Callable[[Any], Any]) -> list[int]:
+    """The most bytes that Python and NumPy hold during each call, beyond those before the first.
+
+    Each function is given what the one before it returned; the first, None.
+    """
+    peaks, result = [], None
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        function()
-        return tracemalloc.get_traced_memory()[1] - before
+        for function in functions:
+            tracemalloc.reset_peak()
+            result = function(result)
+            peaks.append(tracemalloc.get_traced_memory()[1] - before)
+        return peaks
     finally:
         tracemalloc.stop()
