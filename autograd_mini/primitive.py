@@ -112,7 +112,8 @@ def _signature(forward: Callable[..., Array], rules: Iterable[str]) -> tuple[tup
     code = getattr(function, "__code__", None)
     if code is None:  # a ufunc, or of the module `operator`: the rules name the inputs
         names = tuple(rules)
-        count = forward.nin if isinstance(forward, np.ufunc) else forward.__text_signature__.count(",") - 1
+        text = getattr(forward, "__text_signature__", None)  # "($module, a, b, /)"; inspect takes 4 ms to parse one
+        count = forward.nin if isinstance(forward, np.ufunc) else text.count(",") - 1 if text else len(names)
         return names if len(names) == count else ("x", "y", "z")[:count], {}, False
     count, variadic = code.co_argcount, bool(code.co_flags & inspect.CO_VARARGS)  # ten times faster than a Signature
     last = count + code.co_kwonlyargcount
