@@ -1,11 +1,12 @@
-"""What does not vary with noise: the nodes of a graph, the bytes that it keeps, calls of this package's functions."""
+"""What does not vary with noise: the nodes of a graph, the bytes that it keeps and that are asked for, calls of this package's functions."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -54,27 +55,49 @@ def calls(function: Callable[[], Any]) -> tuple[Counter[str], Any]:
         if what == "call" and code.co_filename.startswith(PACKAGE) and not code.co_name.endswith("comp>"):
             counter[f"{Path(code.co_filename).stem}.{code.co_name}"] += 1
 
+    return counter, listening(listen, function)
+
+
+def listening(listen: Any, function: Callable[[], Any]) -> Any:
     sys.setprofile(listen)
     try:
-        result = function()
+        return function()
     finally:
         sys.setprofile(None)
-    return counter, result
 
 
-def allocated(*functions: Callable[[Any], Any]) -> list[int]:
-    """The most bytes that Python and NumPy hold during each call, beyond those before the first.
+def held(function: Callable[[], Any]) -> int:
+    """The most bytes that Python and NumPy hold at any time of the call, beyond those before."""
+    with tracing():
+        before = tracemalloc.get_traced_memory()[0]
+        function()
+        return tracemalloc.get_traced_memory()[1] - before
 
-    Each function is given what the one before it returned; the first, None.
+
+def allocated(function: Callable[[], Any]) -> tuple[int, Any]:
+    """All bytes that Python and NumPy ask for, however short they need them; and what `function` returns.
+
+    It adds up by how much memory rises between one call or return of any function and the next.
     """
-    peaks, result = [], None
+    total = level = 0
+
+    def listen(*_: Any) -> None:
+        nonlocal total, level
+        total += tracemalloc.get_traced_memory()[1] - level
+        tracemalloc.reset_peak()
+        level = tracemalloc.get_traced_memory()[0]
+
+    with tracing():
+        listen()
+        total = 0
+        result = listening(listen, function)
+    return total, result
+
+
+@contextlib.contextmanager
+def tracing() -> Iterator[None]:
     tracemalloc.start()
     try:
-        before = tracemalloc.get_traced_memory()[0]
-        for function in functions:
-            tracemalloc.reset_peak()
-            result = function(result)
-            peaks.append(tracemalloc.get_traced_memory()[1] - before)
-        return peaks
+        yield
     finally:
         tracemalloc.stop()
