@@ -1,4 +1,4 @@
-"""What does not vary with noise: the nodes of a graph, the bytes that it keeps and that are asked for, calls of this package's functions."""
+"""What does not vary with noise: nodes of a graph, bytes that it keeps, bytes allocated, calls of the package's functions."""
 
 from __future__ import annotations
 
