@@ -1,4 +1,4 @@
-"""What does not vary with noise: nodes of a graph, bytes that it keeps, bytes allocated, calls of the package's functions."""
+"""What does not vary with noise: nodes of a graph, bytes kept and allocated, calls of the package's functions."""
 
 from __future__ import annotations
 
