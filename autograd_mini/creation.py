@@ -72,28 +72,24 @@ def _made(array: Array, dtype: DTypeLike, requires_grad: bool, device: Any = Non
     return made.requires_grad_() if requires_grad else made
 
 
-def zeros(
-    *sizes: Any, size: Any = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Zeros of a shape: zeros(2, 3)."""
-    kind = dtype_of(dtype)
-    return _made(np.zeros(_shape(sizes if size is None else (size,)), kind), kind, requires_grad, device)
+def _filled(make: Callable[[tuple[int, ...], Any], Array], name: str, about: str) -> Callable[..., Tensor]:
+    def function(
+        *sizes: Any, size: Any = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        kind = dtype_of(dtype)
+        return _made(make(_shape(sizes if size is None else (size,)), kind), kind, requires_grad, device)
+
+    return _named(function, name, about)
 
 
-def ones(
-    *sizes: Any, size: Any = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Ones of a shape: ones(2, 3)."""
-    kind = dtype_of(dtype)
-    return _made(np.ones(_shape(sizes if size is None else (size,)), kind), kind, requires_grad, device)
+def _named(function: Callable[..., Tensor], name: str, about: str) -> Callable[..., Tensor]:
+    function.__name__, function.__qualname__, function.__doc__ = name, name, about
+    return function
 
 
-def empty(
-    *sizes: Any, size: Any = None, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Memory of a shape with whatever it holds."""
-    kind = dtype_of(dtype)
-    return _made(np.empty(_shape(sizes if size is None else (size,)), kind), kind, requires_grad, device)
+zeros = _filled(np.zeros, "zeros", "Zeros of a shape: zeros(2, 3).")
+ones = _filled(np.ones, "ones", "Ones of a shape: ones(2, 3).")
+empty = _filled(np.empty, "empty", "Memory of a shape with whatever it holds.")
 
 
 def full(
@@ -104,34 +100,29 @@ def full(
     return _made(np.full(_shape((size,)), filled._array), filled.dtype, requires_grad, device)
 
 
-def _like(
-    function: Callable[..., Tensor], x: Any, dtype: DTypeLike, device: Any, requires_grad: bool, *args: Any
+def _filled_like(
+    make: Callable[..., Tensor], x: Any, dtype: DTypeLike, device: Any, requires_grad: bool, *args: Any
 ) -> Tensor:
     kind = x.dtype if dtype is None else dtype
     device = devices.device_of(x._array) if device is None and isinstance(x, Tensor) else device
-    return function(tuple(x.shape), *args, dtype=kind, device=device, requires_grad=requires_grad)
+    return make(tuple(x.shape), *args, dtype=kind, device=device, requires_grad=requires_grad)
 
 
-def zeros_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the shape and dtype of x."""
-    return _like(zeros, x, dtype, device, requires_grad)
+def _like(make: Callable[..., Tensor], about: str) -> Callable[..., Tensor]:
+    def function(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        return _filled_like(make, x, dtype, device, requires_grad)
+
+    return _named(function, f"{make.__name__}_like", f"{about} in the shape and dtype of x, and where x lives.")
 
 
-def ones_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the shape and dtype of x."""
-    return _like(ones, x, dtype, device, requires_grad)
-
-
-def empty_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Memory of the shape and dtype of x."""
-    return _like(empty, x, dtype, device, requires_grad)
+zeros_like, ones_like, empty_like = _like(zeros, "Zeros"), _like(ones, "Ones"), _like(empty, "Memory")
 
 
 def full_like(
     x: Any, fill_value: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """One number everywhere, in the shape and dtype of x."""
-    return _like(full, x, dtype, device, requires_grad, fill_value)
+    return _filled_like(full, x, dtype, device, requires_grad, fill_value)
 
 
 NUMPY.update({np.zeros_like: zeros_like, np.ones_like: ones_like, np.empty_like: empty_like, np.full_like: full_like})
@@ -235,62 +226,32 @@ def _draw(generator: Generator | None) -> np.random.Generator:
     return (generator or default_generator).numpy
 
 
-def _floats(kind: str, shape: tuple[int, ...], dtype: DTypeLike, generator: Generator | None) -> Array:
+def _floats(kind: str, name: str, about: str) -> Callable[..., Tensor]:
     """Uniform or normal numbers, drawn as float32 where that is what is wanted."""
-    wanted = dtype_of(dtype)
-    if wanted.kind != "f":
-        raise RuntimeError(f"random floats cannot be drawn as {wanted}: use randint for integers")
-    if wanted.itemsize == 2 and kind == "random":  # rounding a float32 just below 1 would give 1
-        return (_draw(generator).integers(0, 2**11, shape) / 2**11).astype(wanted)
-    drawn: Any = np.float64 if wanted == np.float64 else np.float32
-    return getattr(_draw(generator), kind)(shape, dtype=drawn).astype(wanted, copy=False)
+
+    def function(
+        *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: DTypeLike = None, device: Any = None,
+        requires_grad: bool = False
+    ) -> Tensor:
+        wanted, shape, source = dtype_of(dtype), _shape(sizes if size is None else (size,)), _draw(generator)
+        if wanted.kind != "f":
+            raise RuntimeError(f"random floats cannot be drawn as {wanted}: use randint for integers")
+        if wanted.itemsize == 2 and kind == "random":  # rounding a float32 just below 1 would give 1
+            return _made(source.integers(0, 2**11, shape) / 2**11, wanted, requires_grad, device)
+        drawn = getattr(source, kind)(shape, dtype=np.float64 if wanted == np.float64 else np.float32)
+        return _made(drawn, wanted, requires_grad, device)
+
+    return _named(function, name, about)
 
 
-def rand(
-    *sizes: Any,
-    size: Any = None,
-    generator: Generator | None = None,
-    dtype: DTypeLike = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Uniform on [0, 1)."""
-    array = _floats("random", _shape(sizes if size is None else (size,)), dtype, generator)
-    return _made(array, array.dtype, requires_grad, device)
-
-
-def randn(
-    *sizes: Any,
-    size: Any = None,
-    generator: Generator | None = None,
-    dtype: DTypeLike = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Standard normal: mean 0, variance 1."""
-    array = _floats("standard_normal", _shape(sizes if size is None else (size,)), dtype, generator)
-    return _made(array, array.dtype, requires_grad, device)
-
-
-def rand_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uniform on [0, 1), in the shape and dtype of x, and where x lives."""
-    return _like(rand, x, dtype, device, requires_grad)
-
-
-def randn_like(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Standard normal, in the shape and dtype of x, and where x lives."""
-    return _like(randn, x, dtype, device, requires_grad)
+rand = _floats("random", "rand", "Uniform on [0, 1).")
+randn = _floats("standard_normal", "randn", "Standard normal: mean 0, variance 1.")
+rand_like, randn_like = _like(rand, "Uniform on [0, 1),"), _like(randn, "Standard normal numbers")
 
 
 def randint(
-    low: Any = None,
-    high: Any = None,
-    size: Any = None,
-    *,
-    generator: Generator | None = None,
-    dtype: DTypeLike = np.int64,
-    device: Any = None,
-    requires_grad: bool = False,
+    low: Any = None, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    dtype: DTypeLike = np.int64, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Integers from low (or 0) up to, but without, high: randint(10, (3,)), randint(5, 10, (3,))."""
     if size is None:

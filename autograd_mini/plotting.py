@@ -65,13 +65,8 @@ def plot_history(history: Mapping[str, Sequence[float]], path: str | os.PathLike
 
 
 def image_grid(
-    images: Array,
-    labels: Sequence[int] | Array,
-    predictions: Sequence[int] | Array,
-    path: str | os.PathLike[str] | None = None,
-    *,
-    columns: int = 8,
-    title: str = "",
+    images: Array, labels: Sequence[int] | Array, predictions: Sequence[int] | Array,
+    path: str | os.PathLike[str] | None = None, *, columns: int = 8, title: str = ""
 ) -> Any:
     """Images (n, height, width) in a grid, each under what it was taken for: green if right, red with the truth if not.
 
@@ -93,15 +88,9 @@ def image_grid(
 
 
 def decision_regions(
-    model: Callable[[Tensor], Any],
-    points: Tensor | Array,
-    labels: Tensor | Array | Sequence[int],
-    path: str | os.PathLike[str] | None = None,
-    *,
-    title: str = "",
-    threshold: float | None = None,
-    resolution: int = 200,
-    axes: Any = None,
+    model: Callable[[Tensor], Any], points: Tensor | Array, labels: Tensor | Array | Sequence[int],
+    path: str | os.PathLike[str] | None = None, *, title: str = "", threshold: float | None = None,
+    resolution: int = 200, axes: Any = None
 ) -> Any:
     """Points (n, 2) with their classes, labels (n,) or (n, 1) from 0 on, over the regions that the model gives to each.
 
@@ -151,13 +140,8 @@ def _scores(output: Array, threshold: float | None) -> Array:
 
 
 def first_layer_weights(
-    weight: Tensor | Array,
-    shape: tuple[int, int] = (28, 28),
-    path: str | os.PathLike[str] | None = None,
-    *,
-    count: int = 64,
-    columns: int = 16,
-    title: str | None = None,
+    weight: Tensor | Array, shape: tuple[int, int] = (28, 28), path: str | os.PathLike[str] | None = None, *,
+    count: int = 64, columns: int = 16, title: str | None = None
 ) -> Any:
     """The rows of a weight (out, height × width), such as `nn.Linear`'s, as images: what each unit looks for.
 

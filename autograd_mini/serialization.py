@@ -238,6 +238,8 @@ def _read(file: IO[bytes], name: str, mapped: bool) -> Any:
 def _read_zip(file: IO[bytes], size: int, pages: memoryview | None) -> Any:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
+        if not members and size > 22:  # an archive of nothing ends there
+            raise ValueError("a directory of nothing in front of its end")
         if any(m.compress_type != zipfile.ZIP_STORED for m in members):
             raise ValueError("compressed members; save() and numpy.savez write none")
         if sum(m.file_size for m in members) > size:

@@ -18,11 +18,8 @@ Tensors = Tensor | Sequence[Tensor]
 
 
 def backward(
-    tensors: Tensors,
-    grad_tensors: Any = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    inputs: Tensors | None = None,
+    tensors: Tensors, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    inputs: Tensors | None = None
 ) -> None:
     """Add the gradients of `tensors` to `.grad` of every leaf that requires it; `Tensor.backward` for several.
 
@@ -52,15 +49,9 @@ engine.run_backward = backward
 
 
 def grad(
-    outputs: Tensors,
-    inputs: Tensors,
-    grad_outputs: Any = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    only_inputs: bool = True,
-    allow_unused: bool | None = None,
-    is_grads_batched: bool = False,
-    materialize_grads: bool = False,
+    outputs: Tensors, inputs: Tensors, grad_outputs: Any = None, retain_graph: bool | None = None,
+    create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
+    is_grads_batched: bool = False, materialize_grads: bool = False
 ) -> tuple[Tensor, ...]:
     """d(outputs)/d(inputs), as new tensors, one per input; no `.grad` is touched.
 
@@ -121,11 +112,7 @@ def _node_of(tensor: Tensor) -> Node:
 
 
 def _run(
-    outputs: list[Tensor],
-    seeds: Any,
-    retain_graph: bool | None,
-    create_graph: bool,
-    targets: set[Node] | None,
+    outputs: list[Tensor], seeds: Any, retain_graph: bool | None, create_graph: bool, targets: set[Node] | None
 ) -> dict[Node, Array]:
     """Check the request, seed the outputs and walk the graph."""
     if seeds is None:

@@ -169,13 +169,8 @@ class _Call(Primitive):
     """
 
     def __init__(
-        self,
-        cls: type[Function],
-        ctx: FunctionCtx,
-        args: tuple[Any, ...],
-        made: list[Any],
-        live: list[int],
-        sources: list[tuple[str, Any]],
+        self, cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], made: list[Any], live: list[int],
+        sources: list[tuple[str, Any]]
     ) -> None:
         vars(self).update(vars(_KEEPS_VALUES if sources else _KEEPS_NOTHING))
         self.name, self.__doc__ = cls.__name__, cls.__doc__

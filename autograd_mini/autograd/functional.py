@@ -82,12 +82,8 @@ def hvp(
 
 
 def jacobian(
-    func: Function,
-    inputs: Tree,
-    create_graph: bool = False,
-    strict: bool = False,
-    vectorize: bool = False,
-    strategy: str = "reverse-mode",
+    func: Function, inputs: Tree, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+    strategy: str = "reverse-mode"
 ) -> Tree:
     """All derivatives of all outputs: a tree like the outputs of trees like the inputs, of shape (*output, *input).
 
@@ -109,12 +105,8 @@ def jacobian(
 
 
 def hessian(
-    func: Function,
-    inputs: Tree,
-    create_graph: bool = False,
-    strict: bool = False,
-    vectorize: bool = False,
-    outer_jacobian_strategy: str = "reverse-mode",
+    func: Function, inputs: Tree, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+    outer_jacobian_strategy: str = "reverse-mode"
 ) -> Tree:
     """All second derivatives of a func that returns a single element: a tree like the inputs of trees like the inputs.
 

@@ -171,7 +171,7 @@ def _link(drawing: Drawing, plan: Plan, join: Join) -> Link:
     wire = drawing.model.wires[join.wire]
     tail = f"t{join.wire}" if join.tail is None else f"u{join.tail}"
     head = plan.units[join.head]
-    slotted = not head.module and not head.leaves and drawing.op_box(head.copies[0][0]).slots
+    slotted = not head.module and not head.leaves and slots_of(drawing.model.ops[head.copies[0][0]])
     link = Link(tail, f"u{join.head}", join.operand if slotted else None, join.operand, True, wire.kind != "input")
     if join.next_copy:
         count = head.repeat.count - 1 if head.repeat is not None else 0

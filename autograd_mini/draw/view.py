@@ -233,7 +233,7 @@ class Drawing:
             self.view.links.append(Link(box.id, tail, gradient=leaf))
         for op, place in wire.uses:
             operand = self.model.ops[op].operands[place]
-            slot = place if _slots(self.model.ops[op]) else None
+            slot = place if slots_of(self.model.ops[op]) else None
             link = Link(tail, f"n{op}", slot, place, True, needs and (leaf or junction))
             if junction and operand.grad is not None and self.options.show_grads:
                 link.label = self.reading(replace(operand.grad, note=""), GRADIENT, WHITE)[0]
@@ -259,7 +259,7 @@ class Drawing:
             label = SYMBOLS.get(op.name) or LABELS.get(op.name, op.name)
             notes = [_constants(op, self.options.precision), SUBLABELS.get(op.name, "")]
             notes += [", ".join(f"{k} {v}" for k, v in op.options.items())]
-            box.slots = _slots(op)
+            box.slots = slots_of(op)
             if len(label) == 1 and not any(notes) and not box.slots and self.model.costs is None:
                 box.shape = "circle"
             box.rows = [[Run(label, size=16 if len(label) == 1 else 14, bold=True)]]
@@ -322,10 +322,10 @@ def _cell(item: Number, color: str, fill: str, precision: int) -> Run:
     return Run(number(item, precision), (ZERO if fill in (WHITE, "#FFF4D6") else MUTED) if zero else color)
 
 
-def _slots(op: Op) -> list[str]:
+def slots_of(op: Op) -> list[str]:
     """The labels of an operation's inputs, where it matters which is which."""
-    wired = [operand for operand in op.operands if operand.wire is not None]
-    if len(wired) < 2 or op.name in COMMUTATIVE or len(wired) < len(op.operands) or len(wired) > 8:
+    count = len(op.operands)  # asked first: this is called for each of them
+    if not 2 <= count <= 8 or op.name in COMMUTATIVE or any(operand.wire is None for operand in op.operands):
         return []
     return list(SLOTS.get(op.name, [operand.slot for operand in op.operands]))
 

@@ -304,15 +304,8 @@ def _conv(
 
 
 def _conv_transpose(
-    axes: int,
-    input: Array,
-    weight: Array,
-    bias: Array,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: int,
-    dilation: Any,
+    axes: int, input: Array, weight: Array, bias: Array, stride: Any, padding: Any, output_padding: Any, groups: int,
+    dilation: Any
 ) -> Array:
     name = f"conv_transpose{axes}d"
     if groups < 1 or weight.shape[0] % groups:
@@ -344,13 +337,8 @@ def _conv_transpose(
 
 @composition()
 def conv1d(
-    input: Array,
-    weight: Array,
-    bias: Array = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
+    input: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1
 ) -> Array:
     """Cross-correlation of (N, C, L) or (C, L) with a weight (O, C/groups, k): (N, O, L'). Options as in `conv2d`."""
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
@@ -358,13 +346,8 @@ def conv1d(
 
 @composition()
 def conv2d(
-    input: Array,
-    weight: Array,
-    bias: Array = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
+    input: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1
 ) -> Array:
     """Cross-correlation of (N, C, H, W) or (C, H, W) by a weight (O, C/groups, kh, kw), plus bias (O): (N, O, H', W').
 
@@ -383,14 +366,8 @@ def conv2d(
 
 @composition()
 def conv_transpose1d(
-    input: Array,
-    weight: Array,
-    bias: Array = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
+    input: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
+    groups: int = 1, dilation: Any = 1
 ) -> Array:
     """The adjoint of `conv1d`: (N, C, L) with a weight (C, O/groups, k) to (N, O, L'); as `conv_transpose2d`."""
     return _conv_transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
@@ -398,14 +375,8 @@ def conv_transpose1d(
 
 @composition()
 def conv_transpose2d(
-    input: Array,
-    weight: Array,
-    bias: Array = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
+    input: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0,
+    groups: int = 1, dilation: Any = 1
 ) -> Array:
     """The adjoint of `conv2d`, plus bias (O): (N, C, H, W) by a weight (C, O/groups, kh, kw) to (N, O, H', W').
 

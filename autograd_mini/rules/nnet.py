@@ -115,16 +115,8 @@ def dropout(
 
 
 def scaled_dot_product_attention(
-    query: Array,
-    key: Array,
-    value: Array,
-    attn_mask: Array = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-    *,
-    generator: Any = None,
+    query: Array, key: Array, value: Array, attn_mask: Array = None, dropout_p: float = 0.0, is_causal: bool = False,
+    scale: float | None = None, enable_gqa: bool = False, *, generator: Any = None
 ) -> Array:
     """softmax(query key^T * scale + mask) value ("Attention Is All You Need", eq. 1); of any leading shape.
 
@@ -211,11 +203,7 @@ def _last_axes(name: str, x: Array, normalized_shape: int | Sequence[int], *para
 
 @composition()
 def layer_norm(
-    input: Array,
-    normalized_shape: int | Sequence[int],
-    weight: Array = None,
-    bias: Array = None,
-    eps: float = 1e-5,
+    input: Array, normalized_shape: int | Sequence[int], weight: Array = None, bias: Array = None, eps: float = 1e-5
 ) -> Array:
     """Each sample standardized over its last axes, times weight, plus bias, of that shape (Ba et al., 2016)."""
     axes, shape = _last_axes("layer_norm", input, normalized_shape, weight, bias)
@@ -234,14 +222,8 @@ def rms_norm(
 
 @composition()
 def batch_norm(
-    input: Array,
-    running_mean: Array = None,
-    running_var: Array = None,
-    weight: Array = None,
-    bias: Array = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
+    input: Array, running_mean: Array = None, running_var: Array = None, weight: Array = None, bias: Array = None,
+    training: bool = False, momentum: float = 0.1, eps: float = 1e-5
 ) -> Array:
     """Each channel of (N, C, ...) standardized, times weight (C), plus bias (C) (Ioffe and Szegedy, 2015).
 
@@ -288,14 +270,8 @@ def group_norm(
 
 
 def instance_norm(
-    input: Array,
-    running_mean: Array = None,
-    running_var: Array = None,
-    weight: Array = None,
-    bias: Array = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
+    input: Array, running_mean: Array = None, running_var: Array = None, weight: Array = None, bias: Array = None,
+    use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5
 ) -> Array:
     """`group_norm` with one channel per group (Ulyanov et al., 2016); without running statistics."""
     if running_mean is not None or running_var is not None or not use_input_stats:

@@ -106,14 +106,8 @@ def _positions(windows: Windows, sizes: tuple[int, ...]) -> Array:
 
 
 def _max(
-    axes: int,
-    input: Array,
-    kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    ceil_mode: bool,
-    return_indices: bool,
+    axes: int, input: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
+    return_indices: bool
 ) -> Array:
     windows = _windows(f"max_pool{axes}d", input, axes, kernel_size, stride, padding, dilation, ceil_mode)
     out = max_pool(input, windows=windows)
@@ -126,13 +120,8 @@ def _max(
 
 @composition()
 def max_pool1d(
-    input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
+    input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    return_indices: bool = False
 ) -> Array:
     """The maxima over windows of (N, C, L) or (C, L); as `max_pool2d`."""
     return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
@@ -140,13 +129,8 @@ def max_pool1d(
 
 @composition()
 def max_pool2d(
-    input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
+    input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    return_indices: bool = False
 ) -> Array:
     """The maxima over windows of (N, C, H, W) or (C, H, W); the first of equal elements gets the gradient.
 
@@ -173,14 +157,8 @@ def _divisor(windows: Windows, sizes: tuple[int, ...], count_include_pad: bool) 
 
 
 def _avg(
-    axes: int,
-    input: Array,
-    kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor_override: int | None,
+    axes: int, input: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
+    divisor_override: int | None
 ) -> Array:
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
@@ -192,12 +170,8 @@ def _avg(
 
 @composition()
 def avg_pool1d(
-    input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
+    input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True
 ) -> Array:
     """The means over windows of (N, C, L) or (C, L); as `avg_pool2d`."""
     return _avg(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
@@ -205,13 +179,8 @@ def avg_pool1d(
 
 @composition()
 def avg_pool2d(
-    input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
+    input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None
 ) -> Array:
     """The means over windows of (N, C, H, W) or (C, H, W).
 

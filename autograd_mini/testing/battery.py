@@ -88,16 +88,9 @@ class _Case:
 
 
 def battery(
-    op: Function,
-    samples: Iterable[Any],
-    *,
-    reference: Function | None = None,
-    broadcasts: bool = False,
-    second_order: bool = True,
-    differentiable: bool = True,
-    dtypes: Sequence[DTypeLike] = (np.float32, np.float16),
-    layouts: bool = True,
-    seed: int = 0,
+    op: Function, samples: Iterable[Any], *, reference: Function | None = None, broadcasts: bool = False,
+    second_order: bool = True, differentiable: bool = True, dtypes: Sequence[DTypeLike] = (np.float32, np.float16),
+    layouts: bool = True, seed: int = 0
 ) -> None:
     """Prove an operation on tensors, one of ours or your own; raises AssertionError or GradcheckError where it fails.
 

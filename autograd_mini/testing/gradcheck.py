@@ -21,15 +21,8 @@ class GradcheckError(RuntimeError):
 
 
 def gradcheck(
-    func: Function,
-    inputs: Tensor | Sequence[Any],
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-    fast_mode: bool = False,
-    seed: int = 0,
+    func: Function, inputs: Tensor | Sequence[Any], *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
+    raise_exception: bool = True, fast_mode: bool = False, seed: int = 0
 ) -> bool:
     """Whether backward through `func(*inputs)` gives what central differences give: (f(x + eps) - f(x - eps)) / 2 eps.
 
@@ -54,16 +47,9 @@ def gradcheck(
 
 
 def gradgradcheck(
-    func: Function,
-    inputs: Tensor | Sequence[Any],
-    grad_outputs: Tensor | Sequence[Tensor] | None = None,
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-    fast_mode: bool = False,
-    seed: int = 0,
+    func: Function, inputs: Tensor | Sequence[Any], grad_outputs: Tensor | Sequence[Tensor] | None = None, *,
+    eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True, fast_mode: bool = False,
+    seed: int = 0
 ) -> bool:
     """`gradcheck` of the gradient of `func`, as a function of the inputs and of `grad_outputs` (default: random).
 

@@ -211,13 +211,8 @@ class Builder:
         return tuple(self.pick((2, 3, 1)) for _ in range(dims))
 
     def tensor(
-        self,
-        shape: Shape | None = None,
-        dims: tuple[int, int] = (0, 4),
-        *,
-        domain: tuple[float, float] = (-8.0, 8.0),
-        avoid: Sequence[float] = (),
-        distinct: bool = False,
+        self, shape: Shape | None = None, dims: tuple[int, int] = (0, 4), *, domain: tuple[float, float] = (-8.0, 8.0),
+        avoid: Sequence[float] = (), distinct: bool = False
     ) -> Ref:
         """A fresh input or an earlier variable, of a shape or of so many dimensions, with its values in `domain`.
 
@@ -353,12 +348,8 @@ def unary(
 
 
 def binary(
-    left: tuple[float, float] = (-8.0, 8.0),
-    right: tuple[float, float] = (-8.0, 8.0),
-    *,
-    numbers: Sequence[float] = (),
-    kink: Callable[[Array, Array], Array] | None = None,
-    **options: Sequence[Any],
+    left: tuple[float, float] = (-8.0, 8.0), right: tuple[float, float] = (-8.0, 8.0), *, numbers: Sequence[float] = (),
+    kink: Callable[[Array, Array], Array] | None = None, **options: Sequence[Any]
 ) -> Recipe:
     """A function of two tensors that broadcasts; `numbers` may stand for the second; kinks are where `kink` is 0."""
 
@@ -374,15 +365,8 @@ def binary(
 
 
 def reduction(
-    low: float = -8.0,
-    high: float = 8.0,
-    *,
-    axes: str = "none one several",
-    distinct: bool = False,
-    part: int | None = None,
-    keepdim: bool = True,
-    lengths: int = 1,
-    **options: Sequence[Any],
+    low: float = -8.0, high: float = 8.0, *, axes: str = "none one several", distinct: bool = False,
+    part: int | None = None, keepdim: bool = True, lengths: int = 1, **options: Sequence[Any]
 ) -> Recipe:
     """Over all axes, one or several; part: which of its results. lengths: the least of an axis to reduce."""
 
@@ -405,13 +389,8 @@ def reduction(
 
 
 def along(
-    low: float = -8.0,
-    high: float = 8.0,
-    *,
-    distinct: bool = False,
-    part: int | None = None,
-    lengths: int = 1,
-    **options: Sequence[Any],
+    low: float = -8.0, high: float = 8.0, *, distinct: bool = False, part: int | None = None, lengths: int = 1,
+    **options: Sequence[Any]
 ) -> Recipe:
     """Along one axis, which must be given."""
     given: Any = {"distinct": distinct, "part": part, "lengths": lengths, **options}

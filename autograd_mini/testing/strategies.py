@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
 
 def tensors(
-    shape: Any = None,
-    dtype: DTypeLike = np.float64,
-    requires_grad: bool = False,
-    elements: SearchStrategy[Any] | None = None,
-    layouts: bool = False,
+    shape: Any = None, dtype: DTypeLike = np.float64, requires_grad: bool = False,
+    elements: SearchStrategy[Any] | None = None, layouts: bool = False
 ) -> SearchStrategy[Tensor]:
     """Strategy for tensors.
 
@@ -62,11 +59,9 @@ def broadcastable_shapes(
 
 
 def op_samples(
-    *domains: tuple[float, float],
-    avoid: Sequence[float] = (),
-    shapes: SearchStrategy[tuple[Shape, ...]] | Sequence[Shape] | None = None,
-    max_dims: int = 2,
-    **options: SearchStrategy[Any],
+    *domains: tuple[float, float], avoid: Sequence[float] = (),
+    shapes: SearchStrategy[tuple[Shape, ...]] | Sequence[Shape] | None = None, max_dims: int = 2,
+    **options: SearchStrategy[Any]
 ) -> SearchStrategy[Sample]:
     """Strategy for the samples of an operation: a float64 array for each (low, high) in `domains`, default one (-2, 2).
 

@@ -26,12 +26,8 @@ class CheckpointError(RuntimeError):
 
 
 def checkpoint(
-    function: Callable[..., Any],
-    *args: Any,
-    use_reentrant: bool = False,
-    preserve_rng_state: bool = True,
-    determinism_check: str = "default",
-    **kwargs: Any,
+    function: Callable[..., Any], *args: Any, use_reentrant: bool = False, preserve_rng_state: bool = True,
+    determinism_check: str = "default", **kwargs: Any
 ) -> Any:
     """function(*args, **kwargs), run again in backward instead of kept in memory; same result, same gradients.
 

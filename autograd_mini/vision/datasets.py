@@ -59,12 +59,8 @@ class MNIST(_Digits):
     """
 
     def __init__(
-        self,
-        root: str | os.PathLike[str],
-        train: bool = True,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
-        download: bool = False,
+        self, root: str | os.PathLike[str], train: bool = True, transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None, download: bool = False
     ) -> None:
         super().__init__(train, transform, target_transform)
         places = [Path(root) / ORIGINAL.name / "raw", Path(root)]
@@ -85,12 +81,8 @@ class _Relative(_Digits):
     _dataset: ClassVar[DataSet]
 
     def __init__(
-        self,
-        root: str | os.PathLike[str],
-        train: bool = True,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
-        download: bool = False,
+        self, root: str | os.PathLike[str], train: bool = True, transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None, download: bool = False
     ) -> None:
         super().__init__(train, transform, target_transform)
         loaded = load_relative(self._dataset, root, download=download)
@@ -120,13 +112,8 @@ class DrawnDigits(_Digits):
     """
 
     def __init__(
-        self,
-        train: bool = True,
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
-        *,
-        n: int | None = None,
-        seed: int = 0,
+        self, train: bool = True, transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None, *, n: int | None = None, seed: int = 0
     ) -> None:
         super().__init__(train, transform, target_transform)
         self._hold(*digits(n if n is not None else (60_000 if train else 10_000), train=train, seed=seed))

@@ -22,12 +22,8 @@ class DataError(ValueError):
 
 
 def read_idx(
-    file: str | os.PathLike[str] | IO[bytes],
-    shape: tuple[int, ...] | None = None,
-    dtype: npt.DTypeLike | None = None,
-    *,
-    name: str = "stream",
-    max_bytes: int = 2**30,
+    file: str | os.PathLike[str] | IO[bytes], shape: tuple[int, ...] | None = None, dtype: npt.DTypeLike | None = None,
+    *, name: str = "stream", max_bytes: int = 2**30
 ) -> Array:
     """Read one IDX file, or a seekable binary stream that errors shall call `name`, into a new array.
 
@@ -85,11 +81,8 @@ def read_at_most(stream: IO[bytes], count: int) -> bytearray:
 
 
 def check_kind(
-    name: str,
-    found: tuple[int, ...],
-    found_dtype: np.dtype[Any],
-    shape: tuple[int, ...] | None,
-    dtype: npt.DTypeLike | None,
+    name: str, found: tuple[int, ...], found_dtype: np.dtype[Any], shape: tuple[int, ...] | None,
+    dtype: npt.DTypeLike | None
 ) -> None:
     """Raise DataError unless shape and dtype are those expected; None expects nothing."""
     expected = found if shape is None else shape

@@ -138,12 +138,8 @@ def load_relative(
 
 
 def load_mnist(
-    data: str | os.PathLike[str] | None = None,
-    *,
-    source: str = "auto",
-    download: bool = True,
-    timeout: float = 5.0,
-    mirrors: Sequence[str] | None = None,
+    data: str | os.PathLike[str] | None = None, *, source: str = "auto", download: bool = True, timeout: float = 5.0,
+    mirrors: Sequence[str] | None = None
 ) -> MNISTData:
     """Load MNIST: 60,000 images to train on and 10,000 to test on; `.source` says what was found.
 
