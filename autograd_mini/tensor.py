@@ -426,7 +426,8 @@ def _conversion(name: str, dtype: str) -> Callable[[Tensor], Tensor]:
     return method
 
 
-_in_place_too = [f for f in vars(ew).values() if OPERATIONS.get(getattr(f, "__name__", "")) is f] + [*index.IN_PLACE, *shape.IN_PLACE]
+_elementwise = [f for f in vars(ew).values() if OPERATIONS.get(getattr(f, "__name__", "")) is f]
+_in_place_too = [*_elementwise, *index.IN_PLACE, *shape.IN_PLACE]
 for _name, _function in OPERATIONS.items():
     if not hasattr(Tensor, _name):
         setattr(Tensor, _name, _function)
