@@ -398,12 +398,13 @@ def along(
 
 
 def shaping(
-    choose: Callable[[Builder, Shape], tuple[Any, ...]], low: int = 0, high: int = 4, part: int | None = None
+    choose: Callable[[Builder, Shape], tuple[Any, ...]], low: int = 0, high: int = 4, part: int | None = None,
+    **drawn: Any
 ) -> Recipe:
-    """A function of one tensor and of what is chosen by its shape."""
+    """A function of one tensor, drawn with these options of `Builder.tensor`, and of what is chosen by its shape."""
 
     def recipe(b: Builder, name: str) -> None:
-        x = b.tensor(dims=(low, high))
+        x = b.tensor(dims=(low, high), **drawn)
         b.step(name, x, *choose(b, b.values[x].shape), part=part)
 
     return recipe
@@ -488,22 +489,29 @@ def _index(b: Builder, shape: Shape, repeats: bool = True) -> Any:
     return b.pick(kinds)
 
 
-def _getitem(b: Builder, name: str) -> None:
-    x = b.tensor()
-    b.step(name, x, _index(b, b.values[x].shape))
+def _assigned(b: Builder, shape: Shape) -> tuple[Any, Any]:
+    """An index, and what to write there."""
+    index = _index(b, shape, repeats=False)
+    place = np.empty(shape)[index].shape
+    return index, b.pick((None, 0.5)) or b.tensor(b.pick((place, place[1:], ())))
 
 
-def _setitem(b: Builder, name: str) -> None:
-    x = b.tensor()
-    index = _index(b, b.values[x].shape, repeats=False)
-    place = np.shape(b.values[x][index])
-    b.step(name, x, index, b.pick((None, 0.5)) or b.tensor(b.pick((place, place[1:], ()))))
+def _places(b: Builder, shape: Shape, each: bool = False, once: bool = False) -> tuple[int, Array, Shape]:
+    """An axis, indices into it, and the shape of what they pick: rows, or `each` element; perhaps none twice."""
+    d = _axis(b, shape)
+    n, before, after = shape[d], shape[:d], shape[d + 1 :]
+    if once:
+        at = b.below(n)
+        index = np.full((*before, 1, *after), at) if each else np.array([at])
+    else:
+        index = _whole(b, n, *before, 2, *after) if each else _whole(b, n, 3)
+    return d, index, index.shape if each else (*before, len(index), *after)
 
 
-def _in_place(b: Builder, name: str) -> None:
-    x = b.tensor()
-    shape = b.values[x].shape
-    b.step(name, x, b.tensor(b.pick((shape, shape[1:]))))
+def _sourced(b: Builder, shape: Shape, each: bool = False, once: bool = False) -> tuple[int, Array, Ref]:
+    """The same, with a tensor to be put there."""
+    d, index, picked = _places(b, shape, each, once)
+    return d, index, b.tensor(picked)
 
 
 def _where(b: Builder, name: str) -> None:
@@ -513,16 +521,6 @@ def _where(b: Builder, name: str) -> None:
     if np.any(np.abs(b.values[x] - b.values[y]) < GAP):
         raise Unfit
     b.step(name, b.step(b.pick(("gt", "le")), x, y), b.pick((x, z)), b.pick((y, z)))
-
-
-def _masked_fill(b: Builder, name: str) -> None:
-    x = b.tensor()
-    b.step(name, x, _mask(b, b.values[x].shape), 0.5)
-
-
-def _masked_select(b: Builder, name: str) -> None:
-    x = b.tensor()
-    b.step(name, x, _mask(b, b.values[x].shape))
 
 
 def _clamp(b: Builder, name: str) -> None:
@@ -547,70 +545,6 @@ def _three(domain: tuple[float, float] = (-4.0, 4.0), **options: Sequence[Any]) 
     return recipe
 
 
-def _prelu(b: Builder, name: str) -> None:
-    b.step(name, b.tensor(dims=(1, 4), avoid=(0.0,)), b.tensor((1,)))
-
-
-def _vector_norm(b: Builder, name: str) -> None:
-    p = b.pick((2, 1, 3, 2.5))
-    x = b.tensor(dims=(1, 4), avoid=(0.0,))
-    b.step(name, x, p, dim=b.pick((None, _axis(b, b.values[x].shape))))
-
-
-def _frobenius(b: Builder, name: str) -> None:
-    b.step(name, b.tensor(dims=(1, 3), avoid=(0.0,)))
-
-
-def _topk(b: Builder, name: str) -> None:
-    x = b.tensor(dims=(1, 4), distinct=True)
-    dim = _axis(b, b.values[x].shape)
-    size = b.values[x].shape[dim]
-    b.step(name, x, 1 + b.below(size), dim, *(() if name == "kthvalue" else (bool(b.below(2)),)), part=0)
-
-
-def _picking(b: Builder, name: str) -> None:
-    """gather, take_along_dim."""
-    x = b.tensor(dims=(1, 3))
-    shape = b.values[x].shape
-    dim = _axis(b, shape)
-    index = _whole(b, shape[dim], *shape[:dim], 2, *shape[dim + 1 :])
-    b.step(name, x, *((dim, index) if name == "gather" else (index, dim)))
-
-
-def _along_index(b: Builder, name: str) -> None:
-    """index_select, index_add, index_copy, index_fill."""
-    x = b.tensor(dims=(1, 3))
-    shape = b.values[x].shape
-    dim = _axis(b, shape)
-    repeats = name in ("index_select", "index_add")
-    index = _whole(b, shape[dim], 3) if repeats else np.array([shape[dim] - 1])
-    source = (*shape[:dim], len(index), *shape[dim + 1 :])
-    more = {"index_select": (), "index_fill": (0.5,)}.get(name)
-    b.step(name, x, dim, index, *((b.tensor(source),) if more is None else more))
-
-
-def _scatter(b: Builder, name: str) -> None:
-    x = b.tensor(dims=(1, 3))
-    shape = b.values[x].shape
-    dim = _axis(b, shape)
-    if name == "scatter_add":
-        index = _whole(b, shape[dim], *shape[:dim], 2, *shape[dim + 1 :])
-    else:  # which of two values wins is not defined
-        index = np.full((*shape[:dim], 1, *shape[dim + 1 :]), b.below(shape[dim]))
-    b.step(name, x, dim, index, b.tensor(index.shape))
-
-
-def _index_put(b: Builder, name: str) -> None:
-    x = b.tensor(dims=(1, 3))
-    index = _whole(b, b.values[x].shape[0], 2)
-    b.step(name, x, (index,), b.tensor((2, *b.values[x].shape[1:])), accumulate=True)
-
-
-def _take(b: Builder, name: str) -> None:
-    x = b.tensor()
-    b.step(name, x, _whole(b, b.values[x].size, 2))
-
-
 def _joined(b: Builder, name: str) -> None:
     x = b.tensor(dims=(0 if name == "stack" else 1, 3))
     shape = b.values[x].shape
@@ -624,21 +558,8 @@ def _pad(b: Builder, name: str) -> None:
     b.step(name, x, b.pick(((1, 1), (0, 2), (2, 0))), mode=mode)
 
 
-def _matmul(b: Builder, name: str) -> None:
-    x = b.tensor(dims=(1, 3), domain=(-3.0, 3.0))
-    *rows, n = b.values[x].shape
-    shapes = {"matmul": [(n, 2), (n,), (2, n, 1) if len(rows) < 2 else (n, 1)], "inner": [(n,), (2, n)]}[name]
-    b.step(name, x, b.tensor(b.pick(shapes), domain=(-3.0, 3.0)))
-
-
-def _pair_of(b: Builder, name: str) -> None:
-    """kron, and tensordot over the last axis and the first."""
-    x = b.tensor(dims=(1, 2), domain=(-3.0, 3.0))
-    n = b.values[x].shape[-1]
-    if name == "tensordot":
-        b.step(name, x, b.tensor((n, 2), domain=(-3.0, 3.0)), dims=1)
-    else:
-        b.step(name, x, b.tensor((2,), domain=(-3.0, 3.0)))
+def _factor(b: Builder, *shapes: Shape) -> tuple[Ref]:
+    return (b.tensor(b.pick(shapes), domain=_SMALL),)
 
 
 _EINSUMS = ("ij,jk->ik", "ij,ij->i", "ij,kj->", "ij,jk->ijk", "ii,ij->j", "ij,ij,ij->j", "ij->ji", "ii->i", "ij,k->kj")
@@ -669,21 +590,6 @@ def _pairwise(b: Builder, name: str) -> None:
     if np.any(np.abs(b.values[x] - b.values[y]) < GAP):
         raise Unfit
     b.step(name, x, y)
-
-
-def _norm(b: Builder, name: str) -> None:
-    """layer_norm, rms_norm, group_norm, batch_norm; of different numbers, for its slope explodes at equal ones."""
-    x = b.tensor((2, 4), distinct=True)
-    w, bias = b.tensor((4,)), b.tensor((4,))
-    kind = name.rpartition(".")[2]
-    arguments: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
-        "layer_norm": (((4,), w, bias), {"eps": 0.1}),
-        "rms_norm": (((4,), w), {"eps": 0.1}),
-        "group_norm": ((2, w, bias), {"eps": 0.1}),
-        "batch_norm": ((None, None, w, bias), {"training": True, "eps": 0.1}),
-    }
-    args, options = arguments[kind]
-    b.step(name, x, *args, **options)
 
 
 def _cross_entropy(b: Builder, name: str) -> None:
@@ -747,7 +653,7 @@ TABLE: dict[str, Recipe] = {
     _F + "hardtanh": unary(avoid=(-1.0, 1.0)),
     _F + "softplus": unary(beta=(1.0, 2.0)),
     _F + "gelu": unary(approximate=("none", "tanh")),
-    "prelu": _prelu,
+    "prelu": shaping(lambda b, s: (b.tensor((1,)),), 1, avoid=(0.0,)),
     **dict.fromkeys(["add", "sub"], binary(numbers=(2, -0.5), alpha=(1, 3))),
     "mul": binary(numbers=(2, -0.5)),
     "div": binary(right=_POSITIVE, numbers=(2, -0.5)),
@@ -762,8 +668,8 @@ TABLE: dict[str, Recipe] = {
     "addcdiv": _three(_POSITIVE, value=(1, 0.5)),
     **dict.fromkeys(["clamp", "clamp_min", "clamp_max"], _clamp),
     "where": _where,
-    "masked_fill": _masked_fill,
-    **dict.fromkeys(_IN_PLACE, _in_place),
+    "masked_fill": shaping(lambda b, s: (_mask(b, s), 0.5)),
+    **dict.fromkeys(_IN_PLACE, shaping(lambda b, s: (b.tensor(b.pick((s, s[1:]))),))),
     # reductions
     **dict.fromkeys(["sum", "mean", "nansum", "nanmean"], reduction()),
     **dict.fromkeys(["amax", "amin"], reduction(distinct=True)),
@@ -771,13 +677,18 @@ TABLE: dict[str, Recipe] = {
     "prod": reduction(*_SMALL, axes="none one"),
     "logsumexp": reduction(axes="one several"),
     **dict.fromkeys(["var", "std"], reduction(distinct=True, lengths=2, correction=(0, 1))),
-    "linalg.vector_norm": _vector_norm,
-    "norm": _frobenius,
+    "linalg.vector_norm": shaping(
+        lambda b, s: (b.pick((2, 1, 3, 2.5)), b.pick((None, _axis(b, s)))), 1, avoid=(0.0,)
+    ),
+    "norm": shaping(lambda b, s: (), 1, 3, avoid=(0.0,)),
     "cumsum": along(),
     "cumprod": along(*_SMALL),
     "diff": along(lengths=2),
     "sort": along(distinct=True, part=0, descending=(False, True)),
-    **dict.fromkeys(["topk", "kthvalue"], _topk),
+    "topk": shaping(
+        lambda b, s: (1 + b.below(s[(d := _axis(b, s))]), d, bool(b.below(2))), 1, part=0, distinct=True
+    ),
+    "kthvalue": shaping(lambda b, s: (1 + b.below(s[(d := _axis(b, s))]), d), 1, part=0, distinct=True),
     **dict.fromkeys(["softmax", "log_softmax"], along()),
     # shape
     "reshape": shaping(lambda b, s: (_split_shape(b, s),)),
@@ -812,18 +723,27 @@ TABLE: dict[str, Recipe] = {
     **dict.fromkeys(["cat", "stack"], _joined),
     _F + "pad": _pad,
     # index
-    "getitem": _getitem,
-    "setitem": _setitem,
-    **dict.fromkeys(["gather", "take_along_dim"], _picking),
-    **dict.fromkeys(["index_select", "index_add", "index_copy", "index_fill"], _along_index),
-    **dict.fromkeys(["scatter", "scatter_add"], _scatter),
-    "index_put": _index_put,
-    "take": _take,
-    "masked_select": _masked_select,
+    "getitem": shaping(lambda b, s: (_index(b, s),)),
+    "setitem": shaping(_assigned),
+    "gather": shaping(lambda b, s: _places(b, s, each=True)[:2], 1, 3),
+    "take_along_dim": shaping(lambda b, s: _places(b, s, each=True)[1::-1], 1, 3),
+    "index_select": shaping(lambda b, s: _places(b, s)[:2], 1, 3),
+    "index_add": shaping(_sourced, 1, 3),
+    "index_copy": shaping(lambda b, s: _sourced(b, s, once=True), 1, 3),
+    "index_fill": shaping(lambda b, s: (*_places(b, s, once=True)[:2], 0.5), 1, 3),
+    "scatter": shaping(lambda b, s: _sourced(b, s, each=True, once=True), 1, 3),
+    "scatter_add": shaping(lambda b, s: _sourced(b, s, each=True), 1, 3),
+    "index_put": shaping(lambda b, s: ((_whole(b, s[0], 2),), b.tensor((2, *s[1:])), True), 1, 3),
+    "take": shaping(lambda b, s: (_whole(b, math.prod(s), 2),)),
+    "masked_select": shaping(lambda b, s: (_mask(b, s),)),
     _F + "embedding": _embedding,
     # linear algebra
-    **dict.fromkeys(["matmul", "inner"], _matmul),
-    **dict.fromkeys(["kron", "tensordot"], _pair_of),
+    "matmul": shaping(
+        lambda b, s: _factor(b, (s[-1], 2), s[-1:], (*(2,) * (len(s) < 3), s[-1], 1)), 1, 3, domain=_SMALL
+    ),
+    "inner": shaping(lambda b, s: _factor(b, s[-1:], (2, s[-1])), 1, 3, domain=_SMALL),
+    "kron": shaping(lambda b, s: _factor(b, (2,)), 1, 2, domain=_SMALL),
+    "tensordot": shaping(lambda b, s: (*_factor(b, (s[-1], 2)), 1), 1, 2, domain=_SMALL),
     "einsum": _einsum,
     **dict.fromkeys(["dot", "vdot", "outer"], shaped((3,), (3,))),
     "cross": shaped((2, 3), (2, 3), dim=(-1,)),
@@ -838,7 +758,12 @@ TABLE: dict[str, Recipe] = {
     **dict.fromkeys(["inverse", "det", "slogdet", "logdet", "matrix_power"], _matrix),
     **dict.fromkeys(["linalg.solve", "linalg.cholesky"], _matrix),
     # networks
-    **{_F + n: _norm for n in ("layer_norm", "rms_norm", "group_norm", "batch_norm")},
+    _F + "layer_norm": shaped((2, 4), Fixed((4,)), (4,), (4,), Fixed(0.1), distinct=True),
+    _F + "rms_norm": shaped((2, 4), Fixed((4,)), (4,), Fixed(0.1), distinct=True),
+    _F + "group_norm": shaped((2, 4), Fixed(2), (4,), (4,), Fixed(0.1), distinct=True),
+    _F + "batch_norm": shaped(
+        (2, 4), Fixed(None), Fixed(None), (4,), (4,), Fixed(True), Fixed(0.1), Fixed(0.1), distinct=True
+    ),
     **{_F + n: _cross_entropy for n in ("cross_entropy", "nll_loss")},
     _F + "mse_loss": _loss(),
     _F + "l1_loss": _loss((0.0,)),
