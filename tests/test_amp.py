@@ -94,9 +94,7 @@ def test_a_saved_state_resumes() -> None:
         assert scaler.get_scale() == 12.0 and w.item() == 0.0
         scaler.update(5.0)
         assert scaler.get_scale() == 5.0
-        scaler.set_growth_factor(4.0), scaler.set_backoff_factor(0.2), scaler.set_growth_interval(9)
-        factors = scaler.get_growth_factor(), scaler.get_backoff_factor(), scaler.get_growth_interval()
-        assert factors == (4.0, 0.2, 9) and scaler.is_enabled()
+        assert scaler.is_enabled()
 
 
 def started(library: Any, dtype: str = "float32", backward: bool = True) -> tuple[Any, Any]:

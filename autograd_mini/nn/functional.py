@@ -21,7 +21,7 @@ from ..rules.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fol
 from ..rules.elementwise import gelu, logsigmoid, prelu, softplus, softsign, tanhshrink
 from ..rules.index import take_along_dim
 from ..rules.nnet import (
-    batch_norm, binary_cross_entropy, binary_cross_entropy_with_logits, cosine_similarity, group_norm, instance_norm,
+    batch_norm, binary_cross_entropy, binary_cross_entropy_with_logits, cosine_similarity, group_norm,
     kl_div, layer_norm, normalize, pairwise_distance, pixel_shuffle, rms_norm, scaled_dot_product_attention
 )
 from ..rules.pool import (
@@ -35,8 +35,8 @@ __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
     "avg_pool2d", "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d",
     "conv_transpose1d", "conv_transpose2d", "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d",
-    "elu", "embedding", "fold", "gaussian_nll_loss", "gelu", "group_norm", "hardsigmoid", "hardswish", "hardtanh",
-    "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
+    "elu", "embedding", "fold", "gelu", "group_norm", "hardsigmoid", "hardswish", "hardtanh",
+    "huber_loss", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
     "log_softmax", "logsigmoid", "max_pool1d", "max_pool2d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot",
     "pad", "pairwise_distance", "pixel_shuffle", "prelu", "relu", "relu6", "rms_norm", "scaled_dot_product_attention",
     "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "softsign", "tanh", "tanhshrink", "unfold"
@@ -397,17 +397,6 @@ def _parabola_and_lines(input: Tensor, target: Tensor, bound: float) -> Tensor:
     distance = _difference(input, target).abs()
     near = distance.clamp(max=bound)
     return near * (distance - near * 0.5)  # type: ignore[no-any-return]
-
-
-def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
-) -> Tensor:
-    """(log var + (input - target)²/var) / 2, no var being below eps; full: plus log(2 pi)/2; then reduced."""
-    if (var < 0).any():
-        raise ValueError("var has negative entry/entries")
-    var = var + (var.detach().clamp(min=eps) - var.detach())  # as in PyTorch, the bound does not stop the gradient
-    losses = (var.log() + (input - target) ** 2 / var) * 0.5
-    return _reduce(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
 
 def _difference(input: Tensor, target: Tensor) -> Tensor:

@@ -118,12 +118,3 @@ class KLDivLoss(_Loss):
     def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction="sum" if reduction == "batchmean" else reduction, log_target=log_target)
         self.reduction = reduction
-
-
-class GaussianNLLLoss(_Loss):
-    """-log of the normal density with mean input and variance var at target: `functional.gaussian_nll_loss`."""
-
-    _function = F.gaussian_nll_loss
-
-    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
-        super().__init__(full=full, eps=eps, reduction=reduction)

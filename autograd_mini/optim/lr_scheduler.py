@@ -19,7 +19,7 @@ from ..tensor import Tensor
 from .optimizer import Group, Optimizer
 
 __all__ = [
-    "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LRScheduler", "LambdaLR",
+    "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LRScheduler", "LambdaLR",
     "LinearLR", "MultiStepLR", "OneCycleLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]  # fmt: skip
 
@@ -218,27 +218,6 @@ class ExponentialLR(LRScheduler):
 
     def closed_form(self) -> list[float]:
         return [lr * self.gamma**self.last_epoch for lr in self.base_lrs]
-
-
-class ConstantLR(LRScheduler):
-    """η = η₀ factor while t < total_iters, then η₀."""
-
-    def __init__(
-        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1
-    ) -> None:
-        if not 0 <= factor <= 1:
-            raise ValueError("Constant multiplicative factor expected to be between 0 and 1.")
-        self.factor, self.total_iters = factor, total_iters
-        super().__init__(optimizer, last_epoch)
-
-    def get_lr(self) -> list[float]:
-        if self.last_epoch == 0:
-            return self._lrs(self.factor)
-        return self._lrs(1.0 / self.factor if self.last_epoch == self.total_iters else 1.0)
-
-    def closed_form(self) -> list[float]:
-        factor = 1.0 if self.last_epoch >= self.total_iters else self.factor
-        return [lr * factor for lr in self.base_lrs]
 
 
 class LinearLR(LRScheduler):

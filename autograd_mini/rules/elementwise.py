@@ -262,7 +262,6 @@ def _gauss(x: Array) -> Array:
 
 erf = primitive(special.erf, x=lambda g, x: g * _gauss(x))
 erfc = primitive(special.erfc, x=lambda g, x: -g * _gauss(x))
-erfinv = primitive(special.erfinv, x=lambda g, out: g * np.exp(out**2) * (math.sqrt(math.pi) / 2))
 
 # ------------------------------------------------------------------------------------- sigmoids and activations
 

@@ -351,16 +351,6 @@ def index_put(x: Array, indices: tuple[Array, ...], values: Array, accumulate: b
     return x + put(np.broadcast_to(values, np.shape(positions(x.shape, index, x))), index=index, shape=x.shape)
 
 
-@composition()
-def masked_scatter(x: Array, mask: Array, source: Array) -> Array:
-    """A copy of x with the first elements of `source`, in order, where the mask is true."""
-    mask = np.broadcast_to(_array(mask), x.shape)
-    count = int(np.count_nonzero(mask))
-    if source.shape and math.prod(source.shape) < count:
-        raise RuntimeError(f"masked_scatter: the mask has {count} places, and the source {source.shape} fewer elements")
-    return setitem(x, getitem(_source(x, source, "masked_scatter").reshape(-1), index=slice(count)), index=mask)
-
-
 # --------------------------------------------------------------------------------- indices as results: no gradient
 
 
@@ -392,4 +382,4 @@ def bucketize(x: Array, boundaries: Array, *, out_int32: bool = False, right: bo
     return searchsorted(boundaries, x, out_int32=out_int32, right=right)
 
 
-IN_PLACE = (scatter, scatter_add, index_add, index_copy, index_fill, index_put, masked_scatter)  # have a twin with "_"
+IN_PLACE = (scatter, scatter_add, index_add, index_copy, index_fill, index_put)  # have a twin with "_"

@@ -14,7 +14,7 @@ from ..primitive import ShapeError, call, composition, primitive
 from .conv import halves_as_singles
 from .elementwise import logsigmoid, maximum, rsqrt, square, where
 from .linalg import matmul, product, rows
-from .reduce import mean, norm, var_mean
+from .reduce import mean, norm, var
 from .reduce import sum as add_up
 from .shape import permute, reshape, swapaxes, unsqueeze
 
@@ -247,7 +247,7 @@ def batch_norm(
     if math.prod(input.shape[axis] for axis in axes) <= 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(input.shape)}")
     if running_mean is not None and running_var is not None:
-        batch_var, batch_mean = var_mean(input.detach(), dim=axes)
+        batch_var, batch_mean = var(input.detach(), axes), mean(input.detach(), axis=axes)
         for running, batch in ((running_mean, batch_mean), (running_var, batch_var)):
             running[...] = (1 - momentum) * running + momentum * batch
     return _affine(standardize(input, axis=axes, eps=eps), weight, bias, channel)
@@ -267,16 +267,6 @@ def group_norm(
     grouped = reshape(input, (n, num_groups, math.prod(input.shape[1:]) // num_groups))
     out = reshape(standardize(grouped, axis=(-1,), eps=eps), input.shape)
     return _affine(out, weight, bias, (-1, *[1] * (input.ndim - 2)))
-
-
-def instance_norm(
-    input: Array, running_mean: Array = None, running_var: Array = None, weight: Array = None, bias: Array = None,
-    use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5
-) -> Array:
-    """`group_norm` with one channel per group (Ulyanov et al., 2016); without running statistics."""
-    if running_mean is not None or running_var is not None or not use_input_stats:
-        raise NotImplementedError("instance_norm has no running statistics here: leave running_mean and _var None")
-    return group_norm(input, input.shape[1], weight, bias, eps)
 
 
 # ------------------------------------------------------------------------------------- losses, and likenesses

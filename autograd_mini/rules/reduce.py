@@ -415,20 +415,6 @@ def min(x: Array, dim: int | Array | None = None, keepdim: bool = False) -> Arra
     return _selected("min", x, argmin(x, axis=dim, keepdims=True), dim, keepdim)
 
 
-class MinMax(NamedTuple):
-    """What `aminmax` returns."""
-
-    min: Array
-    max: Array
-
-
-@composition()
-@either_name
-def aminmax(x: Array, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
-    """The smallest and the largest element."""
-    return MinMax(amin(x, axis=dim, keepdims=keepdim), amax(x, axis=dim, keepdims=keepdim))
-
-
 @composition()
 @either_name
 def sort(x: Array, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Array:
@@ -500,20 +486,6 @@ def std(x: Array, dim: Axis = None, unbiased: Any = None, keepdim: bool = False,
     """The standard deviation, the square root of `var`."""
     x, options = _spread(x, dim, unbiased, keepdim, correction)
     return std_over(x, **options)
-
-
-@composition()
-@either_name
-def var_mean(x: Array, dim: Axis = None, *, correction: float = 1, keepdim: bool = False) -> tuple[Array, Array]:
-    """The variance and the mean."""
-    return var(x, dim, keepdim=keepdim, correction=correction), mean(x, axis=dim, keepdims=keepdim)
-
-
-@composition()
-@either_name
-def std_mean(x: Array, dim: Axis = None, *, correction: float = 1, keepdim: bool = False) -> tuple[Array, Array]:
-    """The standard deviation and the mean."""
-    return std(x, dim, keepdim=keepdim, correction=correction), mean(x, axis=dim, keepdims=keepdim)
 
 
 @composition(numpy=np.var, public=False)
@@ -617,16 +589,6 @@ def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     result = np.bincount(counts, values, minlength)
     return wrap(result.astype(np.float32) if values is not None and values.dtype == np.float32 else result)
-
-
-@composition()
-def histc(x: Array, bins: int = 100, min: float = 0, max: float = 0) -> Array:
-    """How many elements fall into each of `bins` equal parts of [min, max] (default: the range of x); of x's dtype."""
-    values = _array(x)
-    if values.dtype.kind != "f":
-        raise RuntimeError(f"histc: expected a floating point tensor, not {values.dtype}")
-    counts, _ = np.histogram(values, bins, None if min == max == 0 else (min, max))
-    return wrap(counts.astype(values.dtype))
 
 
 class Histogram(NamedTuple):

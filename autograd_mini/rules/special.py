@@ -52,22 +52,6 @@ def erfc(x: Array) -> Array:
     return _in_blocks(_erfc, x)
 
 
-def erfinv(x: Array) -> Array:
-    """The inverse of erf: an approximation (S. Winitzki, A handy one for the error function, 2008), then Halley's."""
-    x = memory_of(x)
-    y = np.abs(x).astype(np.float64)
-    with np.errstate(all="ignore"):  # inf at 1, NaN beyond
-        log = np.log((1 - y) * (1 + y))
-        b = 2 / (math.pi * 0.147) + log / 2
-        t = np.sqrt(np.sqrt(b * b - log / 0.147) - b)
-        for _ in range(3):
-            residual = np.where(y < 0.5, erf(t) - y, (1 - y) - erfc(t))
-            step = residual * np.exp(t * t) * (math.sqrt(math.pi) / 2)
-            t = t - step / (1 + t * step)
-    result = np.copysign(np.where(y == 1, np.inf, t), x)
-    return result.astype(x.dtype) if x.dtype.kind == "f" else result
-
-
 def _in_blocks(function: Callable[[Array], Array], x: Array) -> Array:
     """The function of x, a piece at a time: what it needs meanwhile stays in the cache. float16 goes by float32."""
     given = memory_of(x)

@@ -87,11 +87,11 @@ NAMES = ["ReLU", "ELU", "CELU", "GELU", "LeakyReLU", "Softplus", "Softmax", "PRe
          "Conv2d", "ConvTranspose1d", "ConvTranspose2d", "MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d",
          "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "BatchNorm1d", "BatchNorm2d", "LayerNorm", "GroupNorm", "RMSNorm",
          "Dropout1d", "Dropout2d", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss", "KLDivLoss",
-         "GaussianNLLLoss", "RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "TransformerEncoderLayer",
+         "RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "TransformerEncoderLayer",
          "TransformerEncoder", "TransformerDecoder", "Transformer", "MultiheadAttention.forward",
          "TransformerEncoderLayer.forward", "TransformerDecoderLayer.forward", "TransformerEncoder.forward",
          "TransformerDecoder.forward", "Transformer.forward", "functional.embedding",
-         "functional.dropout2d", "functional.huber_loss", "functional.gaussian_nll_loss", "functional.normalize",
+         "functional.dropout2d", "functional.huber_loss", "functional.normalize",
          "functional.layer_norm", "functional.pad",
          "functional.rms_norm", "functional.group_norm", "functional.smooth_l1_loss", "functional.kl_div",
          "functional.binary_cross_entropy_with_logits", "functional.binary_cross_entropy"]  # fmt: skip

@@ -25,7 +25,6 @@ SCHEDULES: dict[str, list[Make]] = {
     "StepLR": [lambda s, o: s.StepLR(o, 3), lambda s, o: s.StepLR(o, step_size=1, gamma=0.7)],
     "MultiStepLR": [lambda s, o: s.MultiStepLR(o, [2, 5, 5, 11], gamma=0.3), lambda s, o: s.MultiStepLR(o, [])],
     "ExponentialLR": [lambda s, o: s.ExponentialLR(o, 0.9)],
-    "ConstantLR": [lambda s, o: s.ConstantLR(o), lambda s, o: s.ConstantLR(o, factor=0.5, total_iters=3)],
     "LinearLR": [
         lambda s, o: s.LinearLR(o),
         lambda s, o: s.LinearLR(o, start_factor=1.0, end_factor=0.1, total_iters=12),
@@ -48,7 +47,7 @@ SCHEDULES: dict[str, list[Make]] = {
     "SequentialLR": [
         lambda s, o: s.SequentialLR(o, [s.LinearLR(o, 0.1), s.ExponentialLR(o, 0.9)], milestones=[5]),
         lambda s, o: s.SequentialLR(
-            o, [s.ConstantLR(o, 0.1), s.CosineAnnealingLR(o, 6), s.StepLR(o, 2), s.OneCycleLR(o, 1.0, 20)], [3, 9, 14]
+            o, [s.LinearLR(o, 0.1), s.CosineAnnealingLR(o, 6), s.StepLR(o, 2), s.OneCycleLR(o, 1.0, 20)], [3, 9, 14]
         ),
         lambda s, o: s.SequentialLR(
             o, [s.SequentialLR(o, [s.LinearLR(o), s.StepLR(o, 2)], [4]), s.CosineAnnealingWarmRestarts(o, 4)], [8]
@@ -255,7 +254,6 @@ def test_callables_keep_their_attributes_in_the_state() -> None:
 @pytest.mark.parametrize("make", [
     lambda s, o: s.StepLR([], 3),
     lambda s, o: s.LambdaLR(o, [abs]),
-    lambda s, o: s.ConstantLR(o, factor=1.5),
     lambda s, o: s.LinearLR(o, start_factor=0),
     lambda s, o: s.LinearLR(o, end_factor=-1),
     lambda s, o: s.CosineAnnealingWarmRestarts(o, 0),

@@ -154,7 +154,6 @@ SAMPLES: dict[str, Entry] = {
     "atanh": Entry(unary(inside), np.arctanh, "atanh"),
     "erf": Entry(unary(), np.vectorize(math.erf, otypes=[F64]), "erf"),
     "erfc": Entry(unary(), np.vectorize(math.erfc, otypes=[F64]), "erfc"),
-    "erfinv": Entry(unary(inside), None, "erfinv"),
     "leaky_relu": Entry(
         [*unary(), Sample(normal(5), negative_slope=0.2)],
         lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x),
@@ -596,7 +595,6 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
             x, tuple(map(torch.tensor, indices)), v, accumulate
         ),
     ),
-    "masked_scatter": Entry([Sample(normal(2, 3), MASK, normal(4, seed=1))], None, "masked_scatter"),
     "nonzero": Entry([Sample(MASK), Sample(np.array([0.0, 2.0]))], None, "nonzero", differentiable=False),
     "bucketize": Entry(
         [Sample(np.array([0.5, 1.0, 3.0]), np.array([0.0, 1.0, 2.0]), right=True)],

@@ -142,7 +142,6 @@ COMPOSED: dict[str, Entry] = {
     "min": Entry(
         [*selections("min").samples, Sample(distinct(3, 4)), Sample(normal(2, 3), normal(3, seed=1))], None, "min"
     ),
-    "aminmax": Entry([Sample(distinct(3, 4)), Sample(distinct(3, 4), dim=1, keepdim=True)], None, "aminmax"),
     "sort": Entry([Sample(distinct(3, 4)), Sample(distinct(3, 4), 0), Sample(distinct(4), 0, True)], None, "sort"),
     "topk": Entry(
         [Sample(distinct(3, 4), 2), Sample(distinct(4, 3), 3, 0), Sample(distinct(5), 2, -1, False)], None, "topk"
@@ -151,8 +150,6 @@ COMPOSED: dict[str, Entry] = {
     "median": Entry([*selections("median").samples, Sample(distinct(3, 4))], None, "median"),
     "var": Entry([*dims(), *dims(correction=0), Sample(normal(3, 4), 0, False)], None, "var"),
     "std": Entry([*dims(), *dims(correction=0), Sample(normal(3, 4), 0, False)], None, "std"),
-    "var_mean": Entry(dims(), None, "var_mean"),
-    "std_mean": Entry(dims(correction=0), None, "std_mean"),
     "norm": Entry(
         dims() + dims(p=1) + dims(p=3) + dims(p=float("inf")) + dims(p=-float("inf")) + dims(p=0.5), None, "norm"
     ),
@@ -177,7 +174,6 @@ COMPOSED: dict[str, Entry] = {
         Sample(integers(3), am.tensor(positive(3))),
         Sample(np.zeros(0, int)),
     ),
-    "histc": plain("histc", Sample(am.tensor(normal(20))), Sample(am.tensor(normal(20)), 4, -1.0, 1.0)),
     "histogram": plain(
         "histogram",
         Sample(am.tensor(normal(20)), 4),

@@ -318,10 +318,6 @@ WRONG = {
     "index_select: too large": (IndexError, lambda x: am.index_select(x, 1, am.tensor([2]))),
     "index_add: rows": (RuntimeError, lambda x: am.index_add(x, 0, am.tensor([0]), am.ones(2, 2, dtype=am.float64))),
     "scatter: dtype": (RuntimeError, lambda x: am.scatter(x, 0, am.tensor([[0]]), am.ones(1, 1))),
-    "masked_scatter": (
-        RuntimeError,
-        lambda x: am.masked_scatter(x, am.ones(3, 2, dtype=am.bool), am.ones(2, dtype=am.float64)),
-    ),
     "embedding: negative": (IndexError, lambda x: am.embedding(x, am.tensor([-1]))),
     "one_hot: too large": (IndexError, lambda x: am.one_hot(am.tensor([3]), num_classes=3)),
     "reading outside": (IndexError, lambda x: x[5]),
