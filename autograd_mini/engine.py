@@ -17,12 +17,13 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
+from operator import add
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from .devices import copy_of, is_memory, memory_of, on_host, shows_once
-from .modes import Mode, current_mode, enable_grad
+from .modes import Mode, current_mode, run_in
 from .writes import check_inputs, check_kept, owner, recorded_at, tick, writes
 
 if TYPE_CHECKING:
@@ -467,12 +468,11 @@ def accumulate(node: Node, gradient: Array) -> None:
     extra = extra_of(node)
     with _commit:
         if isinstance(gradient, TensorCore):  # create_graph: the sum is recorded, too
-            with enable_grad():
-                extra.grad = gradient if extra.grad is None else extra.grad + gradient  # type: ignore[assignment]
+            extra.grad = gradient if extra.grad is None else run_in({"grad": True}, add, extra.grad, gradient)  # type: ignore[assignment]
         elif extra.grad is None:
             extra.grad = wrap(memory_of(gradient))
         elif extra.grad._node is None and is_memory(extra.grad._array):
+            writes.note(extra.grad._array)  # first: Ctrl-C may come in between
             extra.grad._array += gradient
-            writes.note(extra.grad._array)
         else:
             extra.grad = extra.grad + wrap(gradient)

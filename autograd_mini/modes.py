@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .engine import Array, Node
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Mode:
@@ -88,7 +89,26 @@ class ModeSwitch:
                 except BaseException as error:
                     resume, value = steps.throw, error
 
+        @functools.wraps(function)
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            with self.clone():
+                return await function(*args, **kwargs)
+
+        if inspect.isasyncgenfunction(function):
+            raise NotImplementedError(f"{function.__name__} is an async generator: use a with block inside of it")
+        if inspect.iscoroutinefunction(function):
+            return coroutine  # type: ignore[return-value]
         return generator if inspect.isgeneratorfunction(function) else wrapper  # type: ignore[return-value]
+
+
+def run_in(changes: dict[str, Any], function: Callable[..., T], *args: Any) -> T:
+    """`function(*args)` under a changed mode, in a context of its own.
+
+    What a `with` block restores, it restores in Python, where Ctrl-C can come first. Here is nothing to restore.
+    """
+    context = contextvars.copy_context()
+    context.run(_mode.set, current_mode().replace(**changes))
+    return context.run(function, *args)
 
 
 class no_grad(ModeSwitch):

@@ -265,8 +265,11 @@ def foreign_files(folder: Path) -> dict[str, tuple[bytes, str]]:
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("hello.txt", "hello")
+    no_directory = bytearray(other.getvalue())
+    no_directory[-14:-6] = bytes(8)  # how many members the end of the directory announces, and in how many bytes
     return {
         "empty": (b"", "an empty file"),
+        "no directory": (bytes(no_directory), "a directory of nothing"),
         "pickle": (pickle.dumps(Bomb()), "a bare pickle"),
         "text": (b"hello world, this is text", "a file that begins b'hello wor'"),
         "npy": (npy.getvalue(), "a single .npy array"),

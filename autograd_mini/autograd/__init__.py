@@ -11,7 +11,7 @@ from .. import engine
 from ..arrays import array_from
 from ..devices import on_host
 from ..engine import Array, Node, TensorCore, accumulate, copied, extra_of, propagate, wrap
-from ..modes import ModeSwitch, current_mode, enable_grad, inference_mode, no_grad, set_grad_enabled
+from ..modes import current_mode, enable_grad, inference_mode, no_grad, run_in, set_grad_enabled
 from ..tensor import Tensor
 
 Tensors = Tensor | Sequence[Tensor]
@@ -40,9 +40,8 @@ def backward(
     for node, gradient in found.items():
         accumulate(node, gradient if node.primitive is None else copied(gradient))
         if (extra := extra_of(node)).after and extra.tensor is not None and (leaf := extra.tensor()) is not None:
-            with ModeSwitch(grad=create_graph):
-                for hook in tuple(extra.after.values()):
-                    hook(leaf)
+            for hook in tuple(extra.after.values()):
+                run_in({"grad": create_graph}, hook, leaf)
 
 
 engine.run_backward = backward
@@ -125,8 +124,7 @@ def _run(
     roots = [(_root(o, i), _seed(o, s, create_graph)) for i, (o, s) in pairs]
     retain_graph = create_graph if retain_graph is None else retain_graph
     order = 1 + max((root.mode.order for root, _ in roots), default=0) if create_graph else current_mode().order
-    with ModeSwitch(grad=create_graph, order=order):
-        return propagate(roots, retain_graph, create_graph, targets)
+    return run_in({"grad": create_graph, "order": order}, propagate, roots, retain_graph, create_graph, targets)
 
 
 def _root(output: Tensor, i: int) -> Node:

@@ -13,7 +13,7 @@ from .numbers import number
 from .options import Options
 from .repeats import Repeat
 from .units import Join, Plan, Unit
-from .view import FORWARD, GRADIENT, INK, MUTED, Box, Drawing, Frame, Line, Link, Row, Run, Strip
+from .view import FORWARD, GRADIENT, INK, MUTED, Box, Drawing, Frame, Line, Link, Row, Run, Strip, slots_of
 
 SCALE = ("#00204C", "#213D6B", "#555B6C", "#7B7A77", "#A59C74", "#D3C064", "#FFE945")  # cividis, dark to bright
 UNKNOWN_CELL = "#FFFFFF"

@@ -42,6 +42,8 @@ def _kind(wire: Wire) -> str:
 
 def _call(op: Op, names: list[str]) -> str:
     inputs = [names[o.wire] if o.wire is not None else number(o.constant or 0) for o in op.operands]
+    if len(inputs) > 8:  # the widest line pads all of them
+        inputs[4:-1] = [f"… {len(inputs) - 5:,} more …"]
     inputs += [f"{k}={v}" for k, v in op.options.items()]
     return f"{LABELS.get(op.name, op.name) if op.name.startswith('softmax') else op.name}({', '.join(inputs)})"
 
