@@ -6,25 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from own_tables import own_tables
 
 import autograd_mini as am
 from autograd_mini import func
-from autograd_mini.primitive import NUMPY, OPERATIONS, PRIMITIVES
-from autograd_mini.tensor import Tensor
 from autograd_mini.testing import Sample, battery
 
 
 @pytest.fixture
 def clean_tables() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    before = [dict(table) for table in (PRIMITIVES, OPERATIONS, NUMPY)]
-    methods = set(vars(Tensor))
-    yield
-    for table, copy in zip((PRIMITIVES, OPERATIONS, NUMPY), before, strict=True):
-        table.clear()
-        table.update(copy)
-    for name in set(vars(Tensor)) - methods:
-        delattr(Tensor, name)
+    with own_tables():
+        yield
 
 
 @pytest.mark.usefixtures("clean_tables")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from own_tables import own_tables
 
 DEMOS = sorted((Path(__file__).parents[2] / "demos").glob("[0-9][0-9]_*.py"))
 
@@ -39,9 +40,9 @@ def tell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Story]:
             assert spec is not None and spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             sys.modules[spec.name] = module  # where dataclasses look
-            spec.loader.exec_module(module)
             out, printed = tmp_path_factory.mktemp(file.stem) / "pictures", io.StringIO()
-            with contextlib.redirect_stdout(printed):
+            with contextlib.redirect_stdout(printed), own_tables():
+                spec.loader.exec_module(module)
                 found = module.main(["--fast", "--out", str(out)])
             told[number] = Story(found, printed.getvalue(), out)
         return told[number]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -88,28 +86,17 @@ def test_physics(tell: Tell) -> None:
     assert tell("12").pictures() == {"spring.png", "pendulum.png"}
 
 
-def test_own_op_in_a_process_of_its_own(tmp_path: Path) -> None:
-    """So that its operations do not stay in the table of this one; and so it runs as people run it."""
-    pytest.importorskip("matplotlib", reason="the demos' pictures need matplotlib")
-    program = (
-        f"import runpy; main = runpy.run_path({str(DEMOS / '13_own_op.py')!r})['main'];"
-        " print('FOUND', main(['--fast', '--out', 'out']))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(DEMOS.parent), "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    printed, _, found = done.stdout.partition("FOUND")
-    assert "'checked': True" in found
+def test_own_op(tell: Tell) -> None:
+    story = tell("13")
+    printed = story.printed
+    assert story.found["checked"] is True
     assert "gradcheck of slipped" in printed and "analytic -0.45600596, numeric -0.1212074 at [0]" in printed
     for formula in (np.log(np.cosh(0.5)), np.tanh(0.5), 1 - np.tanh(0.5) ** 2):
         assert printed.count(f"{formula:.12f}") == 2  # by the engine, and by the formula
     slopes = [float(slope) for slope in re.findall(r"y = (\S+) x \+ \S+\n", printed)]
     assert len(slopes) == 2 and abs(slopes[1] - 2) < 0.15 < 1 < abs(slopes[0] - 2)
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"graph.svg", "line.png"}
-    assert "smooth_max" in (tmp_path / "out/graph.svg").read_text()
+    assert story.pictures() == {"graph.svg", "line.png"}
+    assert "smooth_max" in (story.out / "graph.svg").read_text()
 
 
 def test_meta_gradient(tell: Tell) -> None:
