@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import pytest
 
 import autograd_mini as am
 
-DEMOS = Path(__file__).parents[2] / "demos"
 Tell = Callable[[str], Any]
 
 

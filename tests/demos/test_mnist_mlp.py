@@ -73,7 +73,7 @@ def test_what_is_missing_costs_a_sentence_each(tmp_path: Path) -> None:
         "Predictions:   not drawn: plots need matplotlib: pip install autograd_mini[plot]",
         "Curves:        not drawn: plots need matplotlib: pip install autograd_mini[plot]",
         "Graph:         out/mnist/step.svg",
-        "Weights go into an .npz: the .safetensors format needs: pip install autograd_mini[safetensors]",
+        "Weights go into an .npz: writing .safetensors needs: pip install autograd_mini[safetensors]",
         "Weights:       out/mnist/weights.npz",
         "Loaded again:  300 of 300 predictions are the same, to the last bit",
     ):
