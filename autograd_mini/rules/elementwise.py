@@ -12,7 +12,7 @@ import numpy as np
 
 from ..devices import check, copy_of, device_of, move, on_host
 from ..engine import Array
-from ..primitive import OPERATIONS, call, composition, primitive
+from ..primitive import NUMPY, OPERATIONS, call, composition, primitive
 from . import special
 
 Number = int | float
@@ -512,10 +512,7 @@ def nan_to_num(x: Array, *, nan: float = 0.0, posinf: float | None = None, negin
     return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
-@composition(numpy=np.nan_to_num, public=False)
-def numpy_nan_to_num(x: Array, copy: bool = True, nan: float = 0.0, **infinities: float) -> Array:
-    """np.nan_to_num."""
-    return nan_to_num(x, nan=nan, **infinities)
+NUMPY[np.nan_to_num] = lambda x, copy=True, nan=0.0, **infinities: nan_to_num(x, nan=nan, **infinities)
 
 
 @primitive(x=lambda g: g)

@@ -12,7 +12,7 @@ import numpy as np
 from ..devices import beside, is_memory
 from ..engine import Array, TensorCore, wrap
 from ..modes import F
-from ..primitive import ShapeError, call, composition, primitive
+from ..primitive import NUMPY, ShapeError, call, composition, primitive
 from . import elementwise as ew
 from .elementwise import astype, isnan, maximum, minimum, where
 from .index import take_along_dim
@@ -422,12 +422,6 @@ def sort(x: Array, dim: int = -1, descending: bool = False, *, stable: bool = Fa
     return _selected("sort", x, argsort(x, axis=dim, descending=descending), dim, True)
 
 
-@composition(numpy=np.sort, public=False)
-def numpy_sort(a: Array, axis: int = -1) -> Array:
-    """np.sort."""
-    return sort(a, axis).values
-
-
 @composition()
 @either_name
 def topk(x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Array:
@@ -488,18 +482,6 @@ def std(x: Array, dim: Axis = None, unbiased: Any = None, keepdim: bool = False,
     return std_over(x, **options)
 
 
-@composition(numpy=np.var, public=False)
-def numpy_var(a: Array, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
-    """np.var: divided by n unless told otherwise."""
-    return var_over(a, axis=axis, keepdims=keepdims, correction=ddof)
-
-
-@composition(numpy=np.std, public=False)
-def numpy_std(a: Array, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
-    """np.std: divided by n unless told otherwise."""
-    return std_over(a, axis=axis, keepdims=keepdims, correction=ddof)
-
-
 @composition(public=False)
 @either_name
 def vector_norm(x: Array, ord: float = 2, dim: Axis = None, keepdim: bool = False) -> Array:
@@ -537,18 +519,6 @@ def nanmean(x: Array, dim: Axis = None, keepdim: bool = False) -> Array:
     return nansum(x, dim, keepdim) / sum(ew.logical_not(isnan(x)), axis=dim, keepdims=keepdim)
 
 
-@composition(numpy=np.cumsum, public=False)
-def numpy_cumsum(a: Array, axis: int | None = None) -> Array:
-    """np.cumsum: of the flattened array if no axis is given."""
-    return cumsum(flatten(a), axis=0) if axis is None else cumsum(a, axis=axis)
-
-
-@composition(numpy=np.cumprod, public=False)
-def numpy_cumprod(a: Array, axis: int | None = None) -> Array:
-    """np.cumprod: of the flattened array if no axis is given."""
-    return cumprod(flatten(a), axis=0) if axis is None else cumprod(a, axis=axis)
-
-
 @composition(numpy=np.diff)
 @either_name
 def diff(x: Array, n: int = 1, dim: int = -1, prepend: Array = None, append: Array = None) -> Array:
@@ -564,6 +534,13 @@ def diff(x: Array, n: int = 1, dim: int = -1, prepend: Array = None, append: Arr
         x = ew.ne(late, early) if x.dtype.kind == "b" else late - early
     return x
 
+
+# Where NumPy's arguments differ from PyTorch's: it divides by n unless told otherwise, and flattens without an axis.
+NUMPY[np.sort] = lambda a, axis=-1: sort(a, axis).values
+NUMPY[np.var] = lambda a, axis=None, *, ddof=0, keepdims=False: var(a, axis, keepdim=keepdims, correction=ddof)
+NUMPY[np.std] = lambda a, axis=None, *, ddof=0, keepdims=False: std(a, axis, keepdim=keepdims, correction=ddof)
+NUMPY[np.cumsum] = lambda a, axis=None: cumsum(flatten(a), axis=0) if axis is None else cumsum(a, axis=axis)
+NUMPY[np.cumprod] = lambda a, axis=None: cumprod(flatten(a), axis=0) if axis is None else cumprod(a, axis=axis)
 
 # -------------------------------------------------------------------- counts and truth: plain, never recorded
 

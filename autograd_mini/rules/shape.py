@@ -672,12 +672,7 @@ numpy_as(np.diag, diag, v="x", k="diagonal")
 numpy_as(np.tril, tril, m="x", k="diagonal")
 numpy_as(np.triu, triu, m="x", k="diagonal")
 numpy_as(np.meshgrid, functools.partial(meshgrid, indexing="xy"))
-
-
-@composition(numpy=np.expand_dims, name="numpy_expand_dims", public=False)
-def numpy_expand_dims(a: Array, axis: int) -> Array:
-    """np.expand_dims, with one axis."""
-    return unsqueeze(a, axis)
+numpy_as(np.expand_dims, unsqueeze, a="x", axis="dim")  # with one axis
 
 
 @composition(numpy=np.pad, name="numpy_pad", public=False)
