@@ -43,7 +43,8 @@ def libraries(workload: str) -> list[str]:
 
 @pytest.mark.parametrize(("workload", "library"), [(w, library) for w in WORKLOADS for library in libraries(w)])
 def test_every_library_does_the_same_work(workload: str, library: str) -> None:
-    if importlib.util.find_spec(library) is None:
+    spec = importlib.util.find_spec(library)
+    if spec is None or spec.origin is None:  # tests/autograd looks like a package of that name
         pytest.skip(f"{library} is not installed")
     own, theirs = answers(workload, "autograd_mini"), answers(workload, library)
     assert own == pytest.approx(theirs, rel=1e-4)
