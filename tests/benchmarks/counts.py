@@ -1,8 +1,16 @@
-"""What does not vary with noise: nodes of a graph, bytes kept and allocated, calls of the package's functions."""
+"""What does not vary with noise: nodes of a graph, bytes kept and allocated, calls of the package's functions.
+
+`python tests/benchmarks/counts.py` prints these of a step of some workloads, of a chain and of the import, as JSON;
+tests/test_counts.py holds them against what is recorded there.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
+import json
+import subprocess
 import sys
 import tracemalloc
 from collections import Counter
@@ -14,7 +22,9 @@ from typing import Any
 import autograd_mini
 from autograd_mini.engine import Node
 
-PACKAGE = str(Path(autograd_mini.__file__).parent)
+PACKAGE = Path(autograd_mini.__file__).parent
+WORKLOADS = ("mnist_mlp", "lenet", "transformer")
+Figures = dict[str, float]
 
 
 def nodes(tensor: Any) -> list[Node]:
@@ -52,7 +62,7 @@ def calls(function: Callable[[], Any]) -> tuple[Counter[str], Any]:
 
     def listen(frame: FrameType, what: str, _: Any) -> None:
         code = frame.f_code
-        if what == "call" and code.co_filename.startswith(PACKAGE) and not code.co_name.endswith("comp>"):
+        if what == "call" and code.co_filename.startswith(str(PACKAGE)) and not code.co_name.endswith("comp>"):
             counter[f"{Path(code.co_filename).stem}.{code.co_name}"] += 1
 
     return counter, listening(listen, function)
@@ -101,3 +111,60 @@ def tracing() -> Iterator[None]:
         yield
     finally:
         tracemalloc.stop()
+
+
+# ------------------------------------------------------------------------------------------------ what they count
+
+
+def of_a_step(step: Any) -> tuple[Figures, dict[str, Counter[str]]]:
+    """The figures of a step that has been taken twice before, so that what is made once is there."""
+    step(), step()
+    gc.collect()
+    step.optimizer.zero_grad()
+    figures = {"held": held(lambda: step.forward().backward())}
+    step.optimizer.zero_grad()
+    figures["allocated forward"], loss = allocated(step.forward)
+    figures["allocated backward"], _ = allocated(loss.backward)
+    step.optimizer.zero_grad()
+    forward, loss = calls(step.forward)
+    figures |= {"nodes": len(nodes(loss)), "kept": kept_bytes(loss)}
+    backward, _ = calls(loss.backward)
+    figures |= {"calls forward": forward.total(), "calls backward": backward.total()}
+    return figures, {"forward": forward, "backward": backward}
+
+
+def of_a_chain(chain: Callable[[Any, int], Any], n: int = 1000) -> Figures:
+    """The figures per operation of a chain of single numbers."""
+    x = autograd_mini.tensor(0.5, requires_grad=True)
+    chain(x, n).backward()
+    forward, y = calls(lambda: chain(x, n))
+    count = len(nodes(y))
+    backward, _ = calls(y.backward)
+    return {
+        "nodes": count / n, "held": held(lambda: chain(x, n)) / n,
+        "calls forward": forward.total() / n, "calls backward": backward.total() / n,
+    }  # fmt: skip
+
+
+def of_the_import() -> Figures:
+    code = (
+        "import sys, json, numpy; before = set(sys.modules); import autograd_mini; new = set(sys.modules) - before;"
+        "own = {name for name in new if name.startswith('autograd_mini')};"
+        "print(json.dumps({'own': len(own), 'others': sorted(new - own)}))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = json.loads(run.stdout)
+    size = sum(path.stat().st_size for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {"own": loaded["own"], "others": len(loaded["others"]), "bytes": size}
+
+
+def main() -> None:
+    steps = {name: of_a_step(importlib.import_module(f"bench_{name}").autograd_mini()) for name in WORKLOADS}
+    figures = {name: figures for name, (figures, _) in steps.items()}
+    chain = of_a_chain(importlib.import_module("bench_tiny_ops").chain)
+    often = {name: {way: dict(c.most_common(8)) for way, c in calls.items()} for name, (_, calls) in steps.items()}
+    print(json.dumps(figures | {"chain": chain, "import": of_the_import(), "called most": often}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
