@@ -72,9 +72,17 @@ def wide(dtype: str) -> np.dtype[Any]:
 
 
 def _tensor(storage: Array, offset: int, size: Any, stride: Any, *rest: Any) -> Any:
-    """`_rebuild_tensor_v2`; NumPy checks that the strides stay inside of the storage."""
+    """`_rebuild_tensor_v2`, inside of its storage; proved here, for the products that NumPy compares can overflow."""
+    places = [offset, *_arguments(size), *_arguments(stride)]
+    if not isinstance(storage, np.ndarray) or any(type(n) is not int or n < 0 for n in places):
+        raise RefusedError("refuses a tensor whose storage, offset, sizes and strides are not a storage and counts")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if 0 not in size and last >= storage.size:
+        raise ValueError(f"a tensor that ends at {last + 1} in a storage of {storage.size} numbers")
     item = storage.itemsize
-    return wrap(np.ndarray(size, storage.dtype, storage, offset * item, tuple(step * item for step in stride)))
+    array = np.ndarray(size, storage.dtype, storage, offset * item, tuple(step * item for step in stride))
+    array.flags.writeable = all(step or n < 2 for n, step in zip(size, stride, strict=True))  # else as after expand
+    return wrap(array)
 
 
 def _parameter(data: Any, *rest: Any) -> Any:
@@ -162,7 +170,7 @@ def _run(program: bytes, storage: Callable[..., Array]) -> Any:
             case "STACK_GLOBAL":
                 stack.append(_named(".".join(map(str, pop(len(stack) - 2)))))
             case "BINPERSID":
-                stack.append(storage(*stack.pop()))
+                stack.append(storage(*_arguments(stack.pop())))
             case "REDUCE":
                 function, arguments = pop(len(stack) - 2)
                 stack.append(_call(function, arguments))
@@ -177,7 +185,14 @@ def _run(program: bytes, storage: Callable[..., Array]) -> Any:
 def _call(function: Any, arguments: Any) -> Any:
     if not isinstance(function, _Name) or function not in _CALLS:
         raise RefusedError(f"refuses a call of {str(function)[:80]}, which is no function")
-    return _CALLS[function](*arguments)
+    return _CALLS[function](*_arguments(arguments))
+
+
+def _arguments(found: Any) -> tuple[Any, ...]:
+    """A tuple as it is; anything else could be a tensor of one number, 2^60 times."""
+    if type(found) is not tuple:
+        raise RefusedError(f"refuses a {type(found).__name__} in place of a tuple")
+    return found
 
 
 def _extend(target: Any, items: list[Any]) -> None:

@@ -226,6 +226,10 @@ def program(code: bytes, storage: bytes = bytes(8)) -> io.BytesIO:
 STORAGE = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" + b"0X\3\0\0\0cpuK%ctQ"
 
 
+def long(number: int) -> bytes:
+    return b"\x8a\x09" + number.to_bytes(9, "little", signed=True)
+
+
 def rebuilt(offset: bytes, size: bytes, stride: bytes, numel: bytes = b"\2") -> bytes:
     """The program that makes a tensor of the storage's two numbers."""
     return b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE % numel + offset + size + stride + b"\x89}tR."
@@ -236,6 +240,7 @@ def test_the_hand_written_program_works_before_it_is_spoiled() -> None:
     assert load(program(rebuilt(b"K\0", b"K\2\x85", b"K\1\x85"), storage)).tolist() == [1.5, 2.5]
 
 
+HUGE = rebuilt(b"K\0", b"J\0\0\0\x40\x85", b"K\0\x85")[:-1]  # one number, 2^30 times
 PROGRAMS = {
     "calls by GLOBAL": b"cposix\nsystem\nX\4\0\0\0exit\x85R.",
     "calls by STACK_GLOBAL": b"\x8c\5posix\x8c\6system\x93X\4\0\0\0exit\x85R.",
@@ -266,6 +271,13 @@ PROGRAMS = {
     "large strides": rebuilt(b"K\0", b"K\2\x85", b"\x8a\x0a" + b"\xff" * 9 + b"\1\x85"),
     "large": rebuilt(b"K\0", b"J\xff\xff\xff\x7f\x85", b"K\1\x85"),
     "negative": rebuilt(b"K\0", b"J\xff\xff\xff\xff\x85", b"K\1\x85"),
+    "a product of 2^64 bytes": rebuilt(b"K\0", long(2**31 + 1) + b"\x85", long(2**31) + b"\x85"),
+    "two of 2^63 bytes": rebuilt(b"K\0", long(2**21 + 1) * 2 + b"\x86", long(2**40) * 2 + b"\x86"),
+    "sizes that are a tensor": rebuilt(b"K\0", HUGE, b"K\1\x85"),
+    "strides that are a tensor": rebuilt(b"K\0", b"K\1\x85", HUGE),
+    "a fraction as size": rebuilt(b"K\0", b"G?\xf0\0\0\0\0\0\0\x85", b"K\1\x85"),
+    "arguments that are a tensor": b"ctorch\nSize\n" + HUGE + b"R.",
+    "an id that is a tensor": HUGE + b"Q.",
     "fewer strides": rebuilt(b"K\0", b"K\1K\1\x86", b"K\1\x85"),
     "empty": b"",
     "no STOP": b"}",
@@ -303,13 +315,20 @@ def test_deep_and_tangled_containers_come_back_without_recursion() -> None:
 
 
 def test_one_storage_announced_many_times_takes_no_memory() -> None:
-    file = program(b"]" + rebuilt(b"K\0", b"J\0\0\0\x40\x85", b"K\0\x85")[:-1] + b"a.")  # one number, 2^30 times
+    file = program(b"]" + HUGE + b"a.")
     tracemalloc.start()
     try:
         assert load(file)[0].shape == (2**30,)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_an_expanded_tensor_is_read_and_not_written_to() -> None:
+    loaded = load(written(torch.ones(1).expand(3)))
+    assert loaded.tolist() == [1, 1, 1]
+    with pytest.raises(RuntimeError, match="one element several times"):
+        loaded += am.tensor([1.0, 2.0, 3.0])
 
 
 SOUND = {"w": torch.arange(6.0).reshape(2, 3), "n": [1, {"b": torch.tensor(True)}]}
