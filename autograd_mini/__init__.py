@@ -52,10 +52,8 @@ from .primitive import OPERATIONS as _OPERATIONS
 from .primitive import primitive
 from .rules.linalg import einsum, tensordot
 from .rules.shape import (
-    cartesian_prod,
     cat,
     column_stack,
-    dstack,
     hstack,
     meshgrid,
     stack,
@@ -68,8 +66,8 @@ from .tensor import Tensor
 __version__ = "0.1.0"
 
 __all__ = [
-    "Generator", "Tensor", "arange", "as_tensor", "autograd", "bernoulli", "cartesian_prod", "cat", "column_stack",
-    "default_generator", "dstack", "einsum", "empty", "empty_like", "enable_grad", "eye", "from_numpy", "full",
+    "Generator", "Tensor", "arange", "as_tensor", "autograd", "bernoulli", "cat", "column_stack",
+    "default_generator", "einsum", "empty", "empty_like", "enable_grad", "eye", "from_numpy", "full",
     "full_like", "get_default_dtype", "hstack", "inference_mode", "is_grad_enabled", "linspace", "logspace",
     "manual_seed", "meshgrid", "multinomial", "no_grad", "normal", "ones", "ones_like", "primitive", "rand",
     "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "result_type", "set_default_dtype",
@@ -89,7 +87,7 @@ row_stack = vstack
 # freed before: so one is, untouched, in 10 µs. A step of LeNet then takes 28 % less; elsewhere it does nothing.
 _np.empty(2**25 - 2**16, _np.uint8)
 
-_joining = {f.__name__: f for f in (cat, stack, hstack, vstack, dstack)}
+_joining = {f.__name__: f for f in (cat, stack, hstack, vstack)}
 for _name, _operation in {**_OPERATIONS, **_joining, "concat": cat, "concatenate": cat}.items():
     globals()[_name] = _function_of(_operation)
 

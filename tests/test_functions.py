@@ -83,7 +83,6 @@ NAMED: dict[str, Callable[[Any, Any, Any], Any]] = {
     "max of two": lambda lib, x, y: lib.max(input=x, other=y),
     "addmm": lambda lib, x, y: lib.addmm(input=x, mat1=x, mat2=y),
     "searchsorted": lambda lib, x, y: lib.searchsorted(sorted_sequence=lib.tensor([0.7, 1.1]), input=x.float()),
-    "bucketize": lambda lib, x, y: lib.bucketize(input=x, boundaries=lib.tensor([0.7, 1.1], dtype=lib.float64)),
 }
 
 

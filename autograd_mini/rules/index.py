@@ -376,10 +376,4 @@ def searchsorted(sorted_sequence: Array, x: Array, *, out_int32: bool = False, r
     return memory_of(found).astype(np.int32 if out_int32 else np.int64, copy=False)
 
 
-@composition()
-def bucketize(x: Array, boundaries: Array, *, out_int32: bool = False, right: bool = False) -> Array:
-    """The number of the bucket, between ascending boundaries, that each element falls into."""
-    return searchsorted(boundaries, x, out_int32=out_int32, right=right)
-
-
 IN_PLACE = (scatter, scatter_add, index_add, index_copy, index_fill, index_put)  # have a twin with "_"

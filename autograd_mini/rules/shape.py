@@ -13,7 +13,7 @@ import numpy as np
 
 from ..devices import beside, on_host
 from ..engine import Array
-from ..primitive import NUMPY, ShapeError, call, composition, primitive
+from ..primitive import NUMPY, OPERATIONS, ShapeError, call, composition, primitive
 from .elementwise import clone, where
 from .index import along, argwhere, dimension, getitem, index_select, put, setitem
 
@@ -205,13 +205,11 @@ def squeeze(x: Array, dim: Any = None, *, axis: Any = None) -> Array:
 
 
 def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
-    """One tensor, or several as a tuple, with axes of length 1 added as NumPy does it: (n) becomes (1, n, 1)."""
+    """One tensor, or several as a tuple, with axes of length 1 in front."""
     if len(tensors) != 1 or isinstance(tensors[0], (list, tuple)):
         return tuple(_at_least(ndim, (x,)) for x in (tensors if len(tensors) != 1 else tensors[0]))
     x = tensors[0]
-    front = (1,) if ndim > 1 > x.ndim - 1 else ()
-    shape = ((*front, *x.shape) if x.ndim else (1,) * ndim) if x.ndim < ndim else x.shape
-    return x if x.ndim >= ndim else reshape_to(x, shape=(*shape, *(1,) * (ndim - len(shape))))
+    return x if x.ndim >= ndim else reshape_to(x, shape=(*(1,) * (ndim - x.ndim), *x.shape))
 
 
 @composition(numpy=np.atleast_1d)
@@ -224,12 +222,6 @@ def atleast_1d(*tensors: Any) -> Any:
 def atleast_2d(*tensors: Any) -> Any:
     """A vector as the row of a matrix."""
     return _at_least(2, tensors)
-
-
-@composition(numpy=np.atleast_3d)
-def atleast_3d(*tensors: Any) -> Any:
-    """A vector as (1, n, 1), a matrix as (m, n, 1)."""
-    return _at_least(3, tensors)
 
 
 # ----------------------------------------------------------------------------------------- another order
@@ -253,10 +245,7 @@ def transpose(x: Array, dim0: int, dim1: int) -> Array:
     return swapaxes(x, dimension(dim0, x.ndim), dimension(dim1, x.ndim)) if x.ndim else x
 
 
-@composition()
-def swapdims(x: Array, dim0: int, dim1: int) -> Array:
-    """`transpose` by another name."""
-    return transpose(x, dim0, dim1)
+OPERATIONS["swapdims"] = transpose  # by another name
 
 
 @composition()
@@ -313,16 +302,6 @@ def roll(x: Array, shifts: Any, dims: Any = None) -> Array:
     if len(shifts) != len(dims):
         raise RuntimeError(f"roll: shifts and dims must align, not {shifts} and {dims}")
     return roll_axes(x, shifts=shifts, dims=dims)
-
-
-@composition()
-def rot90(x: Array, k: int = 1, dims: Sequence[int] = (0, 1)) -> Array:
-    """Turned by k quarters in the plane of two axes, from the first towards the second."""
-    first, second = dims
-    if k % 4 == 2:
-        return flip_axes(x, dims=(first, second))
-    turned = x if k % 2 == 0 else swapaxes(x, first, second)
-    return turned if k % 4 == 0 else flip_axes(turned, dims=(first if k % 4 == 1 else second,))
 
 
 # --------------------------------------------------------------------------------------------- repetition
@@ -402,12 +381,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Array, ...]:
     return tuple(broadcast_to(reshape_to(v, shape=s), shape=shape) for v, s in zip(vectors, own, strict=True))
 
 
-def cartesian_prod(*tensors: Array) -> Array:
-    """Every combination of the elements of some vectors, one per row."""
-    columns = [ravel(grid) for grid in meshgrid(*tensors)]
-    return stack(columns, 1) if len(columns) > 1 else columns[0]
-
-
 # ------------------------------------------------------------------------------------- joining and cutting
 
 
@@ -437,11 +410,6 @@ def hstack(tensors: Sequence[Array]) -> Array:
 def vstack(tensors: Sequence[Array]) -> Array:
     """`cat` of rows: vectors are rows."""
     return cat(_at_least(2, (list(_several(tensors, "vstack")),)), 0)
-
-
-def dstack(tensors: Sequence[Array]) -> Array:
-    """`cat` along the third axis."""
-    return cat(_at_least(3, (list(_several(tensors, "dstack")),)), 2)
 
 
 def column_stack(tensors: Sequence[Array]) -> Array:
@@ -657,14 +625,12 @@ numpy_as(np.flip, flip, m="x", axis="dims")
 numpy_as(np.fliplr, fliplr, m="x")
 numpy_as(np.flipud, flipud, m="x")
 numpy_as(np.roll, roll, a="x", shift="shifts", axis="dims")
-numpy_as(np.rot90, rot90, m="x", axes="dims")
 numpy_as(np.tile, tile, A="x", reps="dims")
 numpy_as(np.repeat, repeat_interleave, a="x", axis="dim")
 numpy_as(np.concatenate, cat, arrays="tensors", axis="dim")
 numpy_as(np.stack, stack, arrays="tensors", axis="dim")
 numpy_as(np.hstack, hstack)
 numpy_as(np.vstack, vstack)
-numpy_as(np.dstack, dstack)
 numpy_as(np.column_stack, column_stack)
 numpy_as(np.array_split, tensor_split, ary="x", axis="dim")
 numpy_as(np.diagonal, diagonal, a="x", axis1="dim1", axis2="dim2")

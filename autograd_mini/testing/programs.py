@@ -705,7 +705,6 @@ TABLE: dict[str, Recipe] = {
     "fliplr": shaping(lambda b, s: (), 2),
     "flipud": shaping(lambda b, s: (), 1),
     "roll": shaping(lambda b, s: (b.pick((1, -1, 2)), *b.pick([(_axis(b, s),), ()])), 1),
-    "rot90": shaping(lambda b, s: (b.pick((1, 2, 3)),), 2),
     "broadcast_to": shaping(lambda b, s: ((2, *s),), 0, 3),
     "tile": shaping(lambda b, s: (b.pick([(2,), (2, 1), (1, 2)]),), 0, 3),
     "repeat_interleave": shaping(lambda b, s: (2, *b.pick([(_axis(b, s),), ()])), 1, 3),

@@ -522,7 +522,6 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
     "unflatten": Entry([Sample(normal(2, 6), 1, (2, -1)), Sample(normal(4), -1, (2, 2))], None, "unflatten"),
     "atleast_1d": Entry([Sample(normal()), Sample(normal(2))], np.atleast_1d, "atleast_1d"),
     "atleast_2d": Entry([Sample(normal()), Sample(normal(2))], np.atleast_2d, "atleast_2d"),
-    "atleast_3d": Entry([Sample(normal()), Sample(normal(2)), Sample(normal(2, 3))], np.atleast_3d, "atleast_3d"),
     "swapdims": Entry([Sample(normal(2, 3, 4), 0, -1)], np.swapaxes, "swapdims"),
     "adjoint": Entry([Sample(normal(2, 3)), Sample(normal(2, 3, 2))], None, "adjoint"),
     "movedim": Entry([Sample(normal(2, 3, 4), 0, -1), Sample(normal(2, 3, 4), (0, 2), (1, 0))], np.moveaxis, "movedim"),
@@ -531,11 +530,6 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
     "flipud": Entry([Sample(normal(2, 3))], np.flipud, "flipud"),
     "roll": Entry(
         [Sample(normal(2, 3), 4), Sample(normal(2, 3), (1, -1), (0, 1)), Sample(normal(3), 1, 0)], np.roll, "roll"
-    ),
-    "rot90": Entry(
-        [Sample(normal(2, 3), k, (0, 1)) for k in (0, 1, 2, 3, -1)] + [Sample(normal(2, 3, 2), 1, (2, 1))],
-        np.rot90,
-        "rot90",
     ),
     "expand_as": Entry([Sample(normal(3), am.zeros(2, 3))], None, method("expand_as")),
     "broadcast_tensors": Entry([Sample(normal(2, 1), normal(3, seed=1))], None, "broadcast_tensors"),
@@ -596,13 +590,6 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
         ),
     ),
     "nonzero": Entry([Sample(MASK), Sample(np.array([0.0, 2.0]))], None, "nonzero", differentiable=False),
-    "bucketize": Entry(
-        [Sample(np.array([0.5, 1.0, 3.0]), np.array([0.0, 1.0, 2.0]), right=True)],
-        None,
-        "bucketize",
-        dtypes=(),
-        differentiable=False,
-    ),
     "clamp": Entry(
         [
             Sample(normal(3, 4), -0.5, 0.5),
