@@ -14,6 +14,7 @@ While it is on, every call of a function costs some 0.3 µs more: small operatio
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import sys
@@ -24,6 +25,7 @@ from types import CodeType, FrameType
 from typing import Any, Self
 
 from .engine import TensorCore, propagate
+from .optim import Optimizer
 from .primitive import _binary, _general, _unary
 from .serialization import replacing
 
@@ -172,20 +174,23 @@ class record_function:
 
     def __init__(self, name: str, args: str | None = None) -> None:
         self.name = name
+        self._entries: list[Any] = []  # one for each block of it that runs now
 
     def __enter__(self) -> Self:
+        entry = [None, self.name, time.perf_counter(), 0.0, ()]
+        self._entries.append(entry)
         if isinstance(owner := getattr(sys.getprofile(), "__self__", None), profile):
-            self._entry: Any = [None, self.name, time.perf_counter(), 0.0, ()]
-            owner._open.append(self._entry)
+            owner._open.append(entry)
         return self
 
     def __exit__(self, *error: object) -> None:
-        owner = getattr(sys.getprofile(), "__self__", None)
-        if isinstance(owner, profile) and owner._open and owner._open[-1] is self._entry:
-            owner._open[-1][0] = frame = sys._getframe()
+        owner, entry = getattr(sys.getprofile(), "__self__", None), self._entries.pop()
+        if isinstance(owner, profile) and owner._open and owner._open[-1] is entry:
+            entry[0] = frame = sys._getframe()
             owner._listen(frame, "return", None)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             with record_function(self.name):
                 return function(*args, **kwargs)
@@ -220,8 +225,8 @@ def _label(frame: FrameType) -> str | None:
             return str(caller.f_locals["node"].name)
     if code is _PROPAGATE:
         return "backward"
-    if code.co_name == "step" and "closure" in code.co_varnames:
-        return f"Optimizer.step#{type(frame.f_locals['self']).__name__}.step"
+    if code.co_name == "step" and isinstance(optimizer := frame.f_locals.get("self"), Optimizer):
+        return f"Optimizer.step#{type(optimizer).__name__}.step"
     return None
 
 

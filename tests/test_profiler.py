@@ -113,3 +113,34 @@ def test_on_trace_ready_and_the_decorator() -> None:
     with profile(on_trace_ready=seen.append) as prof:
         mine(am.ones(2))
     assert seen == [prof] and [e.key for e in prof.events()] == ["add", "mine"]
+
+
+def test_only_optimizers_make_optimizer_steps_whatever_the_program_calls_its_own_functions() -> None:
+    def step(closure: Any = None) -> int:  # has no self
+        return 1
+
+    class Machine:
+        def step(me, closure: Any = None) -> int:  # noqa: N805
+            return 2
+
+    with profile() as prof:
+        assert (step(), Machine().step()) == (1, 2)
+        am.ones(2) + 1
+    assert [event.key for event in prof.events()] == ["add"]
+
+
+def test_one_name_may_be_used_inside_of_itself_and_a_decorated_function_keeps_its_own() -> None:
+    part = record_function("part")
+
+    @part
+    def recursive(n: int) -> int:
+        with part:
+            return recursive(n - 1) if n else 0
+
+    with profile() as prof:
+        recursive(2)
+    assert [event.key for event in prof.events()] == ["part"] * 6
+    assert recursive.__name__ == "recursive"
+    with part, profile() as prof, part:
+        pass
+    assert [event.key for event in prof.events()] == ["part"]
