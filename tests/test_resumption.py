@@ -238,19 +238,23 @@ def test_a_loader_goes_on_in_the_middle_of_a_pass(kind: str, tmp_path: Path) -> 
         am.set_rng_state(saved["generator"])
         assert loader.state_dict() == state["loader"]
         rest = [s for s, _ in passes(loader, 2)]
-        if kind in ("shuffled, own generator", "a user's sampler"):  # whose state is the user's to save
-            assert rest[: length - done] == list(seen[done:length])
-        else:
-            assert rest == list(seen[done:])
+        assert rest == list(seen[done:])
         if isinstance(loader.dataset, Noisy):
             assert len(loader.dataset.fetched) < 2 * 14 and state["loader"]["batches"] == done
 
 
+def test_between_two_passes_a_generator_of_its_own_is_part_of_the_state() -> None:
+    loader, again = (LOADERS["shuffled, own generator"]() for _ in range(2))
+    first = list(loader.batch_sampler or ())
+    again.load_state_dict(loader.state_dict())
+    assert list(again.batch_sampler or ()) == list(loader.batch_sampler or ()) != first
+
+
 def test_what_was_trained_is_not_fetched_again() -> None:
     loader = DataLoader[Any](Noisy(), batch_size=3)
-    loader.load_state_dict({"batches": 3, "generator": None})
+    loader.load_state_dict({"batches": 3, "generator": None, "own_generator": None})
     assert len(list(loader)) == 1 and loader.dataset.fetched == [9]
-    assert loader.state_dict() == {"batches": 0, "generator": None} and len(list(loader)) == 4
+    assert loader.state_dict() == {"batches": 0, "generator": None, "own_generator": None} and len(list(loader)) == 4
 
 
 def test_a_new_pass_begins_at_the_start_and_foreign_states_are_refused() -> None:
@@ -259,6 +263,8 @@ def test_a_new_pass_begins_at_the_start_and_foreign_states_are_refused() -> None
     assert loader.state_dict()["batches"] == 1 and len(list(loader)) == 2
     with pytest.raises(ValueError, match=r"expected the state_dict\(\) of a DataLoader, but got a dict of \['epoch'\]"):
         loader.load_state_dict({"epoch": 3})
+    with pytest.raises(ValueError, match="of a DataLoader without a generator of its own"):
+        LOADERS["shuffled, own generator"]().load_state_dict(loader.state_dict())
 
 
 # ------------------------------------------------------------------------------------------------- the Trainer

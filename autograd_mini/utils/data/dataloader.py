@@ -146,28 +146,39 @@ class DataLoader(Generic[T]):
             return None
         return getattr(source, "generator", None) or default_generator
 
+    def _own_generator(self) -> Generator | None:
+        generator = self._generator()
+        return None if generator is default_generator else generator
+
     def state_dict(self) -> dict[str, Any]:
         """The place in the present (or last) pass, which the next one starts from after `load_state_dict`.
 
-        Save it with the state of the default generator (`get_rng_state`), from which orders, dropout and so on are
-        drawn. The samples before the place are not fetched again; only a stream has to be read up to it. A sampler of
-        your own must give the same order again, from the same state of its `generator`, if it has one.
+        A generator of the loader's, or sampler's, own is part of it; save it with the state of the default one
+        (`get_rng_state`), from which orders, dropout and so on are drawn. The samples before the place are not fetched
+        again; only a stream has to be read up to it. A sampler of your own must give the same order again, from the
+        same state of its `generator`, if it has one.
 
         >>> from autograd_mini.utils.data import TensorDataset
         >>> loader = DataLoader(TensorDataset(np.arange(6)), batch_size=2)
         >>> next(iter(loader)), loader.state_dict()
-        ([tensor([0, 1])], {'batches': 1, 'generator': None})
-        >>> loader.load_state_dict({"batches": 1, "generator": None})
+        ([tensor([0, 1])], {'batches': 1, 'generator': None, 'own_generator': None})
+        >>> loader.load_state_dict({"batches": 1, "generator": None, "own_generator": None})
         >>> list(loader)
         [[tensor([2, 3])], [tensor([4, 5])]]
         """
-        return dict(self._place)
+        own = self._own_generator()
+        return {**self._place, "own_generator": None if own is None else own.get_state()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Let the next pass start from this place: from behind the batches that it counts."""
-        if state_dict.keys() != _START.keys():
+        if state_dict.keys() != {*_START, "own_generator"}:
             raise ValueError(f"expected the state_dict() of a DataLoader, but got a dict of {list(state_dict)!r:.80}")
-        self._place, self._loaded = dict(state_dict), True
+        own, saved = self._own_generator(), state_dict["own_generator"]
+        if (own is None) != (saved is None):
+            raise ValueError(f"the state is of a DataLoader with{'out' * (saved is None)} a generator of its own")
+        if own is not None:
+            own.set_state(saved)
+        self._place, self._loaded = {name: state_dict[name] for name in _START}, True
 
     def __len__(self) -> int:
         if isinstance(self.dataset, IterableDataset):
