@@ -350,3 +350,33 @@ _ONCE = Primitive(lambda *xs: xs[0], "once_differentiable", {"xs": _refuse}, vie
 def _refusing(answer: TensorCore, roots: list[TensorCore]) -> Tensor:
     env = (tuple(r._array for r in roots), answer._array, None)
     return record(_ONCE, tuple(r._node for r in roots), env, _ONCE.plans[1], answer._array, current_mode(), None)
+
+
+# ---------------------------------------------------------------------------------------- gradients on their way
+
+
+class _Passage(Function):
+    """The same tensors, whose gradients pass through a function on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Callable[[tuple[Any, ...]], tuple[Any, ...]], *tensors: Tensor) -> Any:
+        ctx.call = call
+        return tensors
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return None, *ctx.call(grads)
+
+
+def through(call: Callable[[tuple[Any, ...]], tuple[Any, ...]], values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values, those of them that require grad behind a `_Passage`; `call` gets 0 for other tensors, else None."""
+    live = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
+
+    def widen(grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        zeros = {i: wrap(np.zeros_like(x._array)) for i, x in enumerate(values) if isinstance(x, Tensor)}
+        found = zeros | dict(zip(live, grads, strict=True))
+        returned = call(tuple(found.get(i) for i in range(len(values))))
+        return tuple(returned[i] for i in live)
+
+    passed = dict(zip(live, _Passage.apply(widen, *(values[i] for i in live)) if live else (), strict=True))
+    return tuple(passed.get(i, value) for i, value in enumerate(values))

@@ -7,12 +7,12 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from .. import devices
-from ..autograd.function import Function
+from ..autograd.function import through
 from ..creation import DTypeLike, zeros_like
 from ..devices import memory_of
 from ..engine import HookHandle, wrap
@@ -21,7 +21,6 @@ from ..tensor import Tensor
 from ..writes import writes
 from .parameter import Parameter
 
-T = TypeVar("T")
 PARAMETER, BUFFER, TRANSIENT, MODULE = "parameter", "buffer", "buffer that is not saved", "module"
 
 
@@ -64,7 +63,6 @@ class Module:
     _pre_hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
     _hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
     _backward_hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
-    _caches: ClassVar = ("_scope",)
 
     def __init__(self) -> None:
         self.__dict__.update(training=True, _kinds={})
@@ -137,9 +135,9 @@ class Module:
             return grads
 
         def leave(result: Any) -> Any:
-            return _through(left, result) if isinstance(result, tuple) else _through(left, (result,))[0]
+            return through(left, result) if isinstance(result, tuple) else through(left, (result,))[0]
 
-        return _through(arrived, args), leave
+        return through(arrived, args), leave
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -511,7 +509,7 @@ class Module:
             self.__dict__[name] = wrap(array)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in self._caches}
+        return {name: value for name, value in self.__dict__.items() if name != "_scope"}
 
     # -------------------------------------------------------------------------------------------------- display
 
@@ -530,33 +528,6 @@ class Module:
             return f"{self._get_name()}({extra})"
         body = "".join(f"\n  {line}" for line in lines + children)
         return f"{self._get_name()}({body}\n)" if body else f"{self._get_name()}()"
-
-
-class _Passage(Function):
-    """The same tensors, whose gradients pass through a function on the way back."""
-
-    @staticmethod
-    def forward(ctx: Any, call: Callable[[tuple[Any, ...]], tuple[Any, ...]], *tensors: Tensor) -> Any:
-        ctx.call = call
-        return tensors
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        return None, *ctx.call(grads)
-
-
-def _through(call: Callable[[tuple[Any, ...]], tuple[Any, ...]], values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values, those of them that require grad behind a `_Passage`; `call` gets 0 for other tensors, else None."""
-    live = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
-
-    def widen(grads: tuple[Any, ...]) -> tuple[Any, ...]:
-        found: dict[int, Any] = {i: zeros_like(value) for i, value in enumerate(values) if isinstance(value, Tensor)}
-        found.update(zip(live, grads, strict=True))
-        returned = call(tuple(found.get(i) for i in range(len(values))))
-        return tuple(returned[i] for i in live)
-
-    passed = dict(zip(live, _Passage.apply(widen, *(values[i] for i in live)) if live else (), strict=True))
-    return tuple(passed.get(i, value) for i, value in enumerate(values))
 
 
 _EXPECTED = {
