@@ -29,8 +29,13 @@ _REDUCTIONS = {
 }  # fmt: skip
 
 
-def _operator(name: str) -> Emitter:
-    return lambda graph, call: graph.add(name, *call.inputs)
+def _operator(name: str, **attributes: Callable[[Call], Any]) -> Emitter:
+    """One operator, with attributes that are read off the call."""
+    return lambda graph, call: graph.add(name, *call.inputs, **{key: of(call) for key, of in attributes.items()})
+
+
+def _axis(call: Call) -> int:
+    return int(call.option("axis"))
 
 
 def _number(graph: Graph, call: Call, value: float) -> str:
@@ -64,10 +69,6 @@ def _clip(low: str, high: str) -> Emitter:
         return graph.add("Clip", call.inputs[0], *bounds)
 
     return clip
-
-
-def _leaky_relu(graph: Graph, call: Call) -> str:
-    return graph.add("LeakyRelu", call.inputs[0], alpha=float(call.option("negative_slope")))
 
 
 def _elu(graph: Graph, call: Call) -> str:
@@ -131,9 +132,9 @@ def _broadcast_to(graph: Graph, call: Call) -> str:
     return graph.add("Expand", call.inputs[0], graph.sizes(call.step.out.shape, call.other.out.shape))
 
 
-def _permute(graph: Graph, call: Call) -> str:
+def _order(call: Call) -> list[int]:
     dims = call.option("dims")
-    return graph.add("Transpose", call.inputs[0], perm=[int(d) % len(dims) for d in dims])
+    return [int(d) % len(dims) for d in dims]
 
 
 def _swapaxes(graph: Graph, call: Call) -> str:
@@ -141,10 +142,6 @@ def _swapaxes(graph: Graph, call: Call) -> str:
     a, b = call.option("axis0"), call.option("axis1")
     order[a], order[b] = order[b], order[a]
     return graph.add("Transpose", call.inputs[0], perm=order)
-
-
-def _cat(graph: Graph, call: Call) -> str:
-    return graph.add("Concat", *call.inputs, axis=int(call.option("axis")))
 
 
 def _stack(graph: Graph, call: Call) -> str:
@@ -216,14 +213,6 @@ def _index(graph: Graph, call: Call) -> str:
     return graph.add("Gather", call.inputs[0], graph.constant(array), axis=arrays[0])
 
 
-def _embedding(graph: Graph, call: Call) -> str:
-    return graph.add("Gather", *call.inputs, axis=0)
-
-
-def _take_along_dim(graph: Graph, call: Call) -> str:
-    return graph.add("GatherElements", *call.inputs, axis=int(call.option("axis")))
-
-
 def _cumsum(graph: Graph, call: Call) -> str:
     return graph.add("CumSum", call.inputs[0], graph.constant(int(call.option("axis"))))
 
@@ -240,13 +229,8 @@ def _linear(graph: Graph, call: Call) -> str:
     return product if without else graph.add("Add", product, bias)
 
 
-def _einsum(graph: Graph, call: Call) -> str:
-    a, b, c = (call.option(name) for name in "abc")
-    return graph.add("Einsum", *call.inputs, equation=f"{a},{b}->{c}")
-
-
-def _softmax(operator: str) -> Emitter:
-    return lambda graph, call: graph.add(operator, call.inputs[0], axis=int(call.option("axis")))
+def _equation(call: Call) -> str:
+    return f"{call.option('a')},{call.option('b')}->{call.option('c')}"
 
 
 def _standardized(graph: Graph, call: Call) -> str:
@@ -336,13 +320,15 @@ EMITTERS: dict[str, Emitter] = {
     **{name: _operator(operator) for name, operator in _OPERATORS.items()},
     **{name: _reduction(operator) for name, operator in _REDUCTIONS.items()},
     "pow_number": _pow_number, "clip_number": _clip("min", "max"), "hardtanh": _clip("min_val", "max_val"),
-    "leaky_relu": _leaky_relu, "elu": _elu, "softplus": _softplus, "log1p": _log1p, "exp2": _exp2, "round": _round,
-    "expm1": _with_number("Exp", "Sub", 1.0), "erfc": _with_number("Erf", "Sub", 1.0, swapped=True),
-    "log2": _with_number("Log", "Div", math.log(2)), "log10": _with_number("Log", "Div", math.log(10)),
-    "astype": _astype, "reshape": _reshape, "broadcast_to": _broadcast_to, "permute": _permute, "swapaxes": _swapaxes,
-    "cat": _cat, "stack": _stack, "flip": _flip, "getitem": _getitem, "index": _index, "embedding": _embedding,
-    "take_along_dim": _take_along_dim, "cumsum": _cumsum, "linear": _linear, "einsum": _einsum,
-    "softmax": _softmax("Softmax"), "log_softmax": _softmax("LogSoftmax"), "standardize": _standardized, "var": _var,
-    "std": _std, "p_norm": _p_norm, "scale_shift": _scale_shift, "convolution": _convolution,
-    "conv_transpose": _conv_transpose, "max_pool": _max_pool, "sum_pool": _sum_pool,
+    "leaky_relu": _operator("LeakyRelu", alpha=lambda call: float(call.option("negative_slope"))), "elu": _elu,
+    "softplus": _softplus, "log1p": _log1p, "exp2": _exp2, "round": _round, "expm1": _with_number("Exp", "Sub", 1.0),
+    "erfc": _with_number("Erf", "Sub", 1.0, swapped=True), "log2": _with_number("Log", "Div", math.log(2)),
+    "log10": _with_number("Log", "Div", math.log(10)), "astype": _astype, "reshape": _reshape,
+    "broadcast_to": _broadcast_to, "permute": _operator("Transpose", perm=_order), "swapaxes": _swapaxes,
+    "cat": _operator("Concat", axis=_axis), "stack": _stack, "flip": _flip, "getitem": _getitem, "index": _index,
+    "embedding": _operator("Gather", axis=lambda call: 0), "take_along_dim": _operator("GatherElements", axis=_axis),
+    "cumsum": _cumsum, "linear": _linear, "einsum": _operator("Einsum", equation=_equation),
+    "softmax": _operator("Softmax", axis=_axis), "log_softmax": _operator("LogSoftmax", axis=_axis),
+    "standardize": _standardized, "var": _var, "std": _std, "p_norm": _p_norm, "scale_shift": _scale_shift,
+    "convolution": _convolution, "conv_transpose": _conv_transpose, "max_pool": _max_pool, "sum_pool": _sum_pool,
 }  # fmt: skip
