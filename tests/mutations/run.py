@@ -74,7 +74,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [n for n in options.only or range(len(FAULTS)) if FAULTS[n].file.startswith(options.file)]
     os.environ.update(OPENBLAS_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["numpy", "pytest", "hypothesis", "torch"])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["numpy", "torch"])
     survivors = []
     with tempfile.TemporaryDirectory(prefix="mutations") as folder:
         tree = Path(folder, "tree")
