@@ -8,7 +8,7 @@
 tensor([-6., -2.])
 """
 
-from __future__ import annotations
+from __future__ import annotations  # noqa: I001 - names side by side
 
 from typing import Any
 
@@ -16,34 +16,9 @@ import numpy as _np
 
 from . import autograd
 from .creation import (
-    Generator,
-    arange,
-    as_tensor,
-    bernoulli,
-    default_generator,
-    empty,
-    empty_like,
-    eye,
-    from_numpy,
-    full,
-    full_like,
-    linspace,
-    logspace,
-    manual_seed,
-    multinomial,
-    normal,
-    ones,
-    ones_like,
-    rand,
-    rand_like,
-    randint,
-    randint_like,
-    randn,
-    randn_like,
-    randperm,
-    tensor,
-    zeros,
-    zeros_like,
+    Generator, arange, as_tensor, bernoulli, default_generator, empty, empty_like, eye, from_numpy, full, full_like,
+    linspace, logspace, manual_seed, multinomial, normal, ones, ones_like, rand, rand_like, randint, randint_like,
+    randn, randn_like, randperm, tensor, zeros, zeros_like
 )
 from .dtypes import get_default_dtype, result_type, set_default_dtype
 from .functions import function_of as _function_of
@@ -52,14 +27,7 @@ from .primitive import OPERATIONS as _OPERATIONS
 from .primitive import primitive
 from .rules.linalg import einsum, tensordot
 from .rules.shape import (
-    cat,
-    column_stack,
-    hstack,
-    meshgrid,
-    stack,
-    tril_indices,
-    triu_indices,
-    vstack,
+    cat, column_stack, hstack, meshgrid, stack, tril_indices, triu_indices, vstack
 )
 from .tensor import Tensor
 

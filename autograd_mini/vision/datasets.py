@@ -15,7 +15,7 @@ from ..tensor import Tensor
 from ..utils.data import Dataset
 from .digits import digits
 from .idx import DataError
-from .mnist import FASHION_MNIST, DataSet, load_mnist, load_relative
+from .mnist import FASHION_MNIST, DataSet, MNISTData, load_mnist, load_relative
 from .mnist import KMNIST as KUZUSHIJI
 from .mnist import MNIST as ORIGINAL
 
@@ -51,30 +51,6 @@ class _Digits(Dataset[Any]):
         return len(self._labels)
 
 
-class MNIST(_Digits):
-    """MNIST from `root`/MNIST/raw, where torchvision keeps it, or from files in `root`, or from this package's cache.
-
-    train: the 60,000 images to learn from, or the 10,000 to test on. download: fetch it where it is not there (into
-    the cache, by `pooch` from `autograd_mini[vision]`); DataError otherwise, with what was tried.
-    """
-
-    def __init__(
-        self, root: str | os.PathLike[str], train: bool = True, transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None, download: bool = False
-    ) -> None:
-        super().__init__(train, transform, target_transform)
-        places = [Path(root) / ORIGINAL.name / "raw", Path(root)]
-        files = {f"{member.file}{packed}" for member in ORIGINAL.members for packed in ("", ".gz")} | {ORIGINAL.keras}
-        there = [place for place in places if any((place / file).is_file() for file in files)]
-        try:
-            loaded = load_mnist(there[0] if there else None, source="mnist", download=download)
-        except DataError as why:
-            if download or there:
-                raise
-            raise DataError(f"Dataset not found in {root}. You can use download=True to download it ({why})") from why
-        self._hold(*(loaded[:2] if train else loaded[2:4]))
-
-
 class _Relative(_Digits):
     """`root`, `train`, `transform`, `target_transform` and `download` as in `MNIST`."""
 
@@ -85,8 +61,30 @@ class _Relative(_Digits):
         target_transform: Callable[[Any], Any] | None = None, download: bool = False
     ) -> None:
         super().__init__(train, transform, target_transform)
-        loaded = load_relative(self._dataset, root, download=download)
+        loaded = self._load(root, download)
         self._hold(*(loaded[:2] if train else loaded[2:4]))
+
+    def _load(self, root: str | os.PathLike[str], download: bool) -> MNISTData:
+        return load_relative(self._dataset, root, download=download)
+
+
+class MNIST(_Relative):
+    """MNIST from `root`/MNIST/raw, where torchvision keeps it, or from files in `root`, or from this package's cache.
+
+    train: the 60,000 images to learn from, or the 10,000 to test on. download: fetch it where it is not there (into
+    the cache, by `pooch` from `autograd_mini[vision]`); DataError otherwise, with what was tried.
+    """
+
+    def _load(self, root: str | os.PathLike[str], download: bool) -> MNISTData:
+        places = [Path(root) / ORIGINAL.name / "raw", Path(root)]
+        files = {f"{member.file}{packed}" for member in ORIGINAL.members for packed in ("", ".gz")} | {ORIGINAL.keras}
+        there = [place for place in places if any((place / file).is_file() for file in files)]
+        try:
+            return load_mnist(there[0] if there else None, source="mnist", download=download)
+        except DataError as why:
+            if download or there:
+                raise
+            raise DataError(f"Dataset not found in {root}. You can use download=True to download it ({why})") from why
 
 
 class FashionMNIST(_Relative):
