@@ -138,6 +138,8 @@ class Trainer:
             raise ValueError(f"epochs must be at least 0, but got {epochs}")
         if backup_every is not None and (backup is None or backup_every < 1):
             raise ValueError(f"backup_every={backup_every} must be at least 1, and needs a file as backup")
+        if backup is not None:
+            self._check_alone()
         report = _Report(0 if self._rank else verbose)
         batches = _batches(data, batch_size, shuffle=True, shared=self._shares)
         size = batch_size if _is_data(validation) else None
@@ -188,8 +190,7 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that `fit` needs to go on from here: weights, optimizer, random numbers, callbacks, the place."""
-        if self._shares:
-            raise NotImplementedError("a backup of several processes: use Checkpoint, and start from its weights")
+        self._check_alone()
         return {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "generator": default_generator.get_state(), "callbacks": [c.state_dict() for c in self._callbacks],
@@ -216,11 +217,18 @@ class Trainer:
             raise ValueError(f"the state is of a fit with {len(state['callbacks'])} callbacks, not {len(callbacks)}")
         for callback, saved in zip(callbacks, state["callbacks"], strict=True):
             callback.load_state_dict(saved)
-        if state["batches"] is not None:
-            batches.load_state_dict(state["batches"])
         self._epoch, self._batch, self.stop_training = state["place"]
+        known, places = state["batches"] is not None, hasattr(batches, "load_state_dict")
+        if self._batch and known != places:
+            raise ValueError(f"the state is of a fit to other data: it cannot go on with a {type(batches).__name__}")
+        if known and places:
+            batches.load_state_dict(state["batches"])
         self.history, (self._means.samples, self._means.sums) = History(state["history"]), state["sums"]
         default_generator.set_state(state["generator"])
+
+    def _check_alone(self) -> None:
+        if self._shares:
+            raise NotImplementedError("a backup of several processes: use Checkpoint, and start from its weights")
 
     def _save(self, path: str | os.PathLike[str] | None) -> None:
         if path is not None:

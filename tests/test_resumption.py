@@ -367,6 +367,23 @@ def test_a_state_taken_by_hand(tmp_path: Path) -> None:
             other.fit((X, Y), verbose=0, **wrong)
 
 
+@pytest.mark.parametrize(("data", "other"), [((X, Y), BATCHES), (BATCHES, (X, Y))])
+def test_in_the_middle_of_an_epoch_data_of_another_kind_are_refused(data: Any, other: Any, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        Fit(tmp_path, 1, steps=3).run(1, data)
+    with pytest.raises(ValueError, match=r"a fit to other data: it cannot go on with a (list|DataLoader)"):
+        Fit(tmp_path, 1).run(1, other)
+
+
+def test_a_backup_of_several_processes_is_refused_before_any_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = Fit(tmp_path, 1, steps=0)
+    monkeypatch.setattr(Trainer, "_shares", True)
+    with pytest.raises(NotImplementedError, match="a backup of several processes: use Checkpoint"):
+        fit.run(None)
+
+
 def test_the_last_batch_of_an_epoch_may_be_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def fails(data: Any) -> Logs:
         raise Stopped
