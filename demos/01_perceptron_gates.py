@@ -183,7 +183,8 @@ def learned(steps: int) -> tuple[dict[str, nn.Module], dict[str, list[int]], int
         (w1, w2), b = models[name].weight[0].tolist(), models[name].bias.item()
         right = sum(a == t for a, t in zip(answers[name], TRUTH[name], strict=True))
         print(f"   {name:<5}w = ({w1:6.2f}, {w2:6.2f}), b = {b:6.2f}   loss {loss:.3f}   {right} of 4 right")
-    print(f"\n   One line cannot part XOR: the best loss, ln 2 = {np.log(2):.3f}, is that of a guess: all weights 0.")
+    print(f"\n   One line cannot part XOR: the best loss, ln 2 = {np.log(2):.3f}, is that of a guess:")
+    print("   all weights are 0, and how many it has right is rounding.")
     print(f"   Of 9,261 perceptrons tried, none gets more than {best_single_perceptron()} of the 4 rows right.")
 
     am.manual_seed(1)

@@ -145,7 +145,7 @@ def learning_rates(out: Path) -> dict[str, list[float]]:
         axes.plot(at, curvature / 2 * (at - best) ** 2 + 1 / 12, "o-", color=COLORS[1], markersize=4, linewidth=1)
         axes.set(title=f"{name}: lr = {lr}", xlabel="W")
     figure.savefig(out / "learning_rates.png")
-    print(f"   It ends well below 2 / 7.5 = {2 / curvature:.3f}; with 1 / 7.5 = {1 / curvature:.3f} it arrives in one.")
+    print(f"   Rates below 2 / 7.5 = {2 / curvature:.3f} get there; 1 / 7.5 = {1 / curvature:.3f} does in one step.")
     return paths
 
 

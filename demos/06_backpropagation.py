@@ -328,7 +328,7 @@ def layers_by_hand(steps: int) -> dict[str, float]:
     print("\n4. Layers with forward and backward written by hand: Affine, Sigmoid, MatMul, SoftmaxWithLoss, SGD\n")
     (first, _), (last, engine) = losses[0], losses[-1]
     print(f"   loss at first {first:.6f}, after {steps} steps {last:.6f}; the engine's {engine:.6f}")
-    print(f"   greatest difference of any gradient on the way: {apart:.0e}; and the engine's way back nobody wrote")
+    print(f"   greatest difference of any gradient: {apart:.0e}; and nobody had to write the engine's way back")
     return {"apart": apart, "first": first, "last": last, "engine": engine}
 
 

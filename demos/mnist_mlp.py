@@ -12,7 +12,7 @@ package draws itself take its place, and the first line says so. The training lo
         loss.backward()
         optimizer.step()
 
-Several processes share the work, on one machine or many (pip install autograd_mini[mpi]); the same script, and with
+Several processes share the work, on one machine or many (pip install "autograd_mini[mpi]"); the same script, and with
 `-m mpi4py` the end of one is the end of all:
 
     mpiexec -n 4 python -m mpi4py demos/mnist_mlp.py
@@ -57,10 +57,12 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Train a network of dense layers on MNIST.",
         epilog="Where other programs keep the machine busy, OPENBLAS_NUM_THREADS=1 can make this much faster.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = parser.add_argument
-    add("--data", metavar="PATH", help="folder (or mnist.npz) with MNIST; default: where it is found, or a download")
+
+    def add(name: str, *, help: str, **options: Any) -> None:
+        parser.add_argument(name, help=help + " (default: %(default)s)" * ("default" in options), **options)
+
+    add("--data", metavar="PATH", help="folder (or mnist.npz) with MNIST; without: where it is found, or a download")
     add("--source", choices=("auto", "mnist", "digits"), default="auto", help="mnist: nothing else; digits: drawn ones")
     add("--epochs", type=_at_least(0), default=5, help="times through the training images; 0 only tests")
     add("--batch-size", type=_at_least(1), default=128, help="images per step")
@@ -193,31 +195,33 @@ def run(args: argparse.Namespace) -> None:
 
 def train_and_show(args: argparse.Namespace) -> None:
     """As process 0 or the only one; the others train with it, print nothing and write nothing."""
+    am.manual_seed(args.seed)
+    model, loss_fn = build(args.hidden, args.init, args.dtype), nn.CrossEntropyLoss()
+    if args.load:
+        model.load_state_dict(load(args.load))
+    kind, options = OPTIMIZERS[args.optimizer]
+    options = options if args.lr is None else {**options, "lr": args.lr}
+    optimizer = kind(model.parameters(), **options)  # before the data: an error comes at once
     if distributed.rank():
         distributed.barrier()  # until process 0 has read, and perhaps downloaded, the data
     data = read_data(args)
     if not distributed.rank():
         distributed.barrier()
-    width = shutil.get_terminal_size().columns
-    print(textwrap.fill(f"Data: {data.source}", width, break_on_hyphens=False, break_long_words=False))
+    source, reasons, _ = data.source.partition(" (MNIST could not be had")
+    said = f"Data: {source}" + ", as MNIST was neither found nor downloaded (--source mnist says why)" * bool(reasons)
+    print(textwrap.fill(said, shutil.get_terminal_size().columns, break_on_hyphens=False, break_long_words=False))
     print(f"{len(data.train_images):,} training and {len(data.test_images):,} test images of 28 × 28")
-    am.manual_seed(args.seed)
     train = pixels(data.train_images, args.dtype), am.tensor(data.train_labels, dtype=am.int64)
     test = pixels(data.test_images, args.dtype), am.tensor(data.test_labels, dtype=am.int64)
 
-    model, loss_fn = build(args.hidden, args.init, args.dtype), nn.CrossEntropyLoss()
-    if args.load:
-        model.load_state_dict(load(args.load))
-    optimizer, options = OPTIMIZERS[args.optimizer]
-    options = options if args.lr is None else {**options, "lr": args.lr}
     begin = f"weights from {args.load}" if args.load else f"first weights as in {args.init}"
     print(f"\n{nn.summary(model, 784)}\n")
     if distributed.world_size() > 1:
         print(f"{distributed.world_size()} processes, each with a part of every batch")
-    print(f"{_shown(optimizer, options)}\n{begin}, batches of {args.batch_size}, {args.dtype}, seed {args.seed}\n")
+    print(f"{_shown(kind, options)}\n{begin}, batches of {args.batch_size}, {args.dtype}, seed {args.seed}\n")
 
     replica = distributed.DistributedDataParallel(model)
-    trainer = Trainer(replica, loss_fn, optimizer(model.parameters(), **options), metrics={"accuracy": accuracy})
+    trainer = Trainer(replica, loss_fn, optimizer, metrics={"accuracy": accuracy})
     verbose = 2 if args.no_progress else "auto"
     history = trainer.fit(train, args.epochs, args.batch_size, validation=test, verbose=verbose)
     result = trainer.evaluate(test, 1000)
@@ -227,7 +231,7 @@ def train_and_show(args: argparse.Namespace) -> None:
 
     scores = trainer.predict(test[0], 1000)
     show_digits(data, scores, args.out)
-    if history:
+    if args.epochs > 1:  # one epoch is one dot
         draw("Curves", args.out / "curves.png", lambda: history.plot(args.out / "curves.png"))
     draw_step(model, loss_fn, train[0][: args.batch_size], train[1][: args.batch_size], args.out / "step.svg")
     file = save_weights(model, args.out)

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import io
+import re
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -64,9 +65,9 @@ def _join(address: str, file: str) -> str:
 
 
 def _brief(why: BaseException) -> str:
-    """The heart of what `requests` wraps in a long message about retries."""
+    """The heart of what `requests` wraps in a long message about retries, without the connection that it names."""
     reason = getattr(why.args[0], "reason", None) if why.args else None
-    return str(reason or why) or type(why).__name__
+    return re.sub(r"^\w+\(host=.*?\): ", "", str(reason or why)) or type(why).__name__
 
 
 class _Bounded(io.BytesIO):

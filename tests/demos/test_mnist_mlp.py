@@ -120,6 +120,27 @@ def test_wrong_options_are_a_message_and_status_2(options: list[str], message: s
     (tmp_path / "text").write_text("hello world")
     done = run(tmp_path, *([] if "--data" in options else SMALL), *options)
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert done.stdout == "", "before the data are read"
+
+
+def test_without_mnist_one_sentence_says_so_and_source_mnist_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AUTOGRAD_MINI_DATA", raising=False)
+    for home in ("HOME", "USERPROFILE", "KERAS_HOME"):  # where other libraries keep MNIST
+        monkeypatch.setenv(home, str(tmp_path))
+    small = ["--limit", "300", "--epochs", "0", "--hidden"]
+    done = run(tmp_path, *small, missing=PLOTS + "pooch")
+    assert done.returncode == 0, done.stderr
+    said = "Data: drawn digits, as MNIST was neither found nor downloaded (--source mnist says why)"
+    assert " ".join(done.stdout.split()).startswith(said + " 300 training and 300 test images")
+    refused = run(tmp_path, "--source", "mnist", missing="pooch")
+    assert refused.returncode == 2 and "pip install autograd_mini[vision]" in refused.stderr
+
+
+def test_help_names_the_defaults_that_there_are(tmp_path: Path) -> None:
+    said = " ".join(run(tmp_path, "--help").stdout.split())
+    assert "(default: 128)" in said and "None" not in said and "False" not in said
 
 
 def real_mnist() -> Path:
@@ -138,4 +159,5 @@ def test_one_epoch_on_the_real_mnist(tmp_path: Path) -> None:
     assert found is not None and float(found[1]) >= 0.95
     assert "10,000 of 10,000 predictions are the same" in done.stdout
     made = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"weights.safetensors", "step.svg", "curves.png", "predictions.png"} <= made
+    assert {"weights.safetensors", "step.svg", "predictions.png"} <= made
+    assert "curves.png" not in made and "Curves" not in done.stdout, "one epoch is no curve"
