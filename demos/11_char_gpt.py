@@ -226,6 +226,21 @@ def train(
     return losses, tested
 
 
+def judged(written: list[str], known: list[str], words: set[str]) -> tuple[list[str], list[str], float]:
+    """Those that obey the grammar, those of them that were not learned from, and how many of all words are words."""
+    rule = re.compile(pattern("sentence"))
+    right = [s for s in written if rule.fullmatch(s)]
+    spelled = [w in words for s in written for w in s.rstrip(".").split()]
+    return right, [s for s in right if s not in set(known)], float(np.mean(spelled))
+
+
+def agreement(model: GPT, letters: str, begun: str) -> list[float]:
+    """How probable a verb for one is to follow, and how probable one for many."""
+    ends = [[f"{v}." for v in GRAMMAR[last]] + [f"{v} " for v in GRAMMAR[other]]
+            for last, other in (("sleeps", "sees"), ("sleep", "see"))]  # fmt: skip
+    return [float(sum(surprise(model, letters, begun, verbs))) for verbs in ends]
+
+
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description="Train a small GPT on sentences of a grammar.")
     parser.add_argument("--out", type=Path, default=Path("out/11_char_gpt"), help="folder for pictures and text")
@@ -257,7 +272,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
     model = GPT(len(letters), length, *((32, 2, 1) if args.fast else (64, 4, 2)))
     print(f"\nA GPT of {sum(p.numel() for p in model.parameters()):,} weights\n")
-    rule, writer = re.compile(pattern("sentence")), np.random.default_rng(3)
+    writer = np.random.default_rng(3)
 
     def tell(step: int, loss: float) -> None:
         print(f"step {step:>5}  loss {loss:.3f}  {write(model, letters, 1, length, writer)[0]}", flush=True)
@@ -268,18 +283,13 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     seconds = time.perf_counter() - start
 
     written = write(model, letters, 60 if args.fast else 500, length, writer)
-    right = [s for s in written if rule.fullmatch(s)]
-    fresh = [s for s in right if s not in set(known)]
-    words = {w for s in sentences for w in s.rstrip(".").split()}
-    spelled = [w in words for s in written for w in s.rstrip(".").split()]
+    right, fresh, spelled = judged(written, known, {w for s in sentences for w in s.rstrip(".").split()})
     print(f"\nTrained in {seconds:.0f} s. Of {len(written)} sentences that it writes, {len(right)} obey the grammar,")
-    print(f"{len(fresh)} of these it never read; {np.mean(spelled):.1%} of its words are words. Some:")
+    print(f"{len(fresh)} of these it never read; {spelled:.1%} of its words are words. Some:")
     print(*(f"    {s}" for s in (fresh or written)[:6]), sep="\n")
 
     begun = "the cat that the geese see "
-    verbs = GRAMMAR["sleeps"] + GRAMMAR["sees"], GRAMMAR["sleep"] + GRAMMAR["see"]
-    one = sum(surprise(model, letters, begun, [f"{v}{'.' if v in GRAMMAR['sleeps'] else ' '}" for v in verbs[0]]))
-    many = sum(surprise(model, letters, begun, [f"{v}{'.' if v in GRAMMAR['sleep'] else ' '}" for v in verbs[1]]))
+    one, many = agreement(model, letters, begun)
     print(f"\nAfter “{begun}…” a verb for one (right) has probability {one:.3f}, one for many (wrong) {many:.3f}")
 
     plot_losses(losses, tested, lines, args.out / "losses.png")
@@ -288,8 +298,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     print("Pictures and text:", *(str(args.out / name) for name in ("losses.png", "attention.png", "text.txt")))
     return {
         "losses": list(tested.values()), "bigram": lines["from the last letter"], "floor": floor,
-        "right": len(right) / len(written), "new": len(fresh), "spelled": float(np.mean(spelled)), "one": one,
-        "many": many, "seconds": seconds, "wrong": [s for s in written if not rule.fullmatch(s)][:5],
+        "right": len(right) / len(written), "new": len(fresh), "spelled": spelled, "one": one,
+        "many": many, "seconds": seconds, "wrong": [s for s in written if s not in right][:5],
     }  # fmt: skip
 
 
