@@ -31,7 +31,10 @@ PEERS = ("torch", "jax", "numpy", "autograd", "mygrad", "micrograd")
 def answers(workload: str, library: str) -> list[float]:
     """What two steps return: losses, or the gradient of a chain."""
     importlib.import_module("bench_tiny_ops").UNITS = 40  # compiling a chain takes longer than this test should
-    step = getattr(importlib.import_module(f"bench_{workload}"), library)()
+    module = importlib.import_module(f"bench_{workload}")
+    if hasattr(module, "LR"):
+        module.LR = 5.0  # so large that the second loss shows every gradient
+    step = getattr(module, library)()
     return [float(np.ravel(np.asarray(step()))[0]) for _ in range(2)]
 
 
@@ -48,6 +51,6 @@ def test_every_library_does_the_same_work(workload: str, library: str) -> None:
         pytest.skip(f"{library} is not installed")
     own, theirs = answers(workload, "autograd_mini"), answers(workload, library)
     assert own == pytest.approx(theirs, rel=1e-4)
-    if not workload.startswith("tiny"):  # the gradients are the same: so is what a step gains, and it gains something
-        assert own[0] - own[1] == pytest.approx(theirs[0] - theirs[1], rel=0.02, abs=0)
-        assert abs(own[0] - own[1]) > 1e-5
+    if not workload.startswith("tiny"):  # the gradients are the same, so a step changes the loss by as much
+        assert own[0] - own[1] == pytest.approx(theirs[0] - theirs[1], rel=5e-5, abs=0)
+        assert abs(own[0] - own[1]) > 0.01, "a step must change the loss, or this compares nothing"
