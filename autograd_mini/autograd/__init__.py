@@ -160,17 +160,9 @@ from .anomaly import detect_anomaly, set_detect_anomaly  # noqa: E402
 from .function import Function  # noqa: E402
 
 __all__ = [
-    "Function",
-    "backward",
-    "detect_anomaly",
-    "enable_grad",
-    "functional",
-    "grad",
-    "inference_mode",
-    "no_grad",
-    "set_detect_anomaly",
-    "set_grad_enabled",
-]
+    "Function", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "inference_mode", "no_grad",
+    "set_detect_anomaly", "set_grad_enabled",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

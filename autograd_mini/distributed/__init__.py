@@ -34,19 +34,7 @@ from .processes import (
 )
 
 __all__ = [
-    "DistributedDataParallel",
-    "ReduceOp",
-    "all_reduce",
-    "barrier",
-    "broadcast",
-    "broadcast_parameters",
-    "destroy_process_group",
-    "get_rank",
-    "get_world_size",
-    "init",
-    "init_process_group",
-    "is_available",
-    "is_initialized",
-    "rank",
-    "world_size",
-]
+    "DistributedDataParallel", "ReduceOp", "all_reduce", "barrier", "broadcast", "broadcast_parameters",
+    "destroy_process_group", "get_rank", "get_world_size", "init", "init_process_group", "is_available",
+    "is_initialized", "rank", "world_size",
+]  # fmt: skip

@@ -372,11 +372,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Array, ...]:
     if odd := [tuple(v.shape) for v in vectors if v.ndim > 1]:
         raise ShapeError(f"meshgrid: expected vectors, one for each axis, but got a tensor of shape {odd[0]}")
     order = list(range(len(vectors)))
-    if indexing == "xy":
-        order[:2] = order[:2][::-1]
-    shape = [0] * len(order)
-    for v, at in zip(vectors, order, strict=True):
-        shape[at] = v.shape[0]
+    order[:2] = order[:2][:: -1 if indexing == "xy" else 1]
+    shape = [vectors[at].shape[0] for at in order]  # to exchange two axes is its own inverse
     own = [[-1 if d == at else 1 for d in range(len(order))] for at in order]
     return tuple(broadcast_to(reshape_to(v, shape=s), shape=shape) for v, s in zip(vectors, own, strict=True))
 

@@ -15,19 +15,6 @@ from .programs import TABLE, Program, Recipe, programs, unary
 from .strategies import broadcastable_shapes, op_samples, tensors
 
 __all__ = [
-    "LAYOUTS",
-    "TABLE",
-    "GradcheckError",
-    "Program",
-    "Recipe",
-    "Sample",
-    "battery",
-    "broadcastable_shapes",
-    "gradcheck",
-    "gradgradcheck",
-    "op_samples",
-    "programs",
-    "property_test",
-    "tensors",
-    "unary",
-]
+    "LAYOUTS", "TABLE", "GradcheckError", "Program", "Recipe", "Sample", "battery", "broadcastable_shapes", "gradcheck",
+    "gradgradcheck", "op_samples", "programs", "property_test", "tensors", "unary",
+]  # fmt: skip

@@ -15,21 +15,7 @@ from .distributed import DistributedBatchSampler, DistributedSampler
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, WeightedRandomSampler
 
 __all__ = [
-    "BatchSampler",
-    "ConcatDataset",
-    "DataLoader",
-    "Dataset",
-    "DistributedBatchSampler",
-    "DistributedSampler",
-    "IterableDataset",
-    "RandomSampler",
-    "Rows",
-    "Sampler",
-    "SequentialSampler",
-    "Subset",
-    "TensorDataset",
-    "WeightedRandomSampler",
-    "default_collate",
-    "default_convert",
-    "random_split",
-]
+    "BatchSampler", "ConcatDataset", "DataLoader", "Dataset", "DistributedBatchSampler", "DistributedSampler",
+    "IterableDataset", "RandomSampler", "Rows", "Sampler", "SequentialSampler", "Subset", "TensorDataset",
+    "WeightedRandomSampler", "default_collate", "default_convert", "random_split",
+]  # fmt: skip
