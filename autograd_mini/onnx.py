@@ -250,20 +250,32 @@ def export(
         tensor.requires_grad_(tensor.is_floating_point())
     graph = Graph({name: np.asarray(tensor._array) for name, tensor in weights.items()}, None)
     examples = [as_tensor(x).detach().cpu() for x in (example if isinstance(example, (tuple, list)) else (example,))]
-    names = [graph.name(name) for name in input_names or _parameters(model, len(examples))]
+    names = _named(graph, input_names, _parameters(model, len(examples)), "input")
     if batch_axis is not None:
         graph._batch = names[0], batch_axis % examples[0].ndim
     one, other = (_run(model, weights, names, examples, batch_axis, which) for which in (0, 1))
+    count = len(one.outputs)
+    results = _named(graph, output_names, ["output"] if count == 1 else [f"output_{i}" for i in range(count)], "output")
     _emit_all(graph, one, other)
     inputs = [_described(n, e.dtype, e.shape, batch_axis) for n, e in zip(names, examples, strict=True)]
     proto = onnx.helper.make_model(
-        onnx.helper.make_graph(graph.nodes, type(model).__name__, inputs, _outputs(graph, one, other, output_names),
+        onnx.helper.make_graph(graph.nodes, type(model).__name__, inputs, _outputs(graph, one, other, results),
                                _initializers(graph)),
         producer_name="autograd_mini", opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=8,
     )  # fmt: skip
     onnx.checker.check_model(proto, full_check=True)
     with replacing(path) as file:
         file.write(proto.SerializeToString())
+
+
+def _named(graph: Graph, wanted: Sequence[str] | None, defaults: Sequence[str], what: str) -> list[str]:
+    """The wanted names, or the defaults, which make way for others where they are taken."""
+    if wanted is not None and len(wanted) != len(defaults):
+        raise ValueError(f"{len(wanted)} {what}_names for {len(defaults)} {what}s")
+    names = [graph.name(name) for name in wanted or defaults]
+    if wanted is not None and names != list(wanted):
+        raise ValueError(f"{what}_names {list(wanted)}: one is there twice, or is that of a parameter, buffer or input")
+    return names
 
 
 def _onnx() -> Any:
@@ -354,15 +366,10 @@ def _described(name: str, dtype: Any, shape: Sequence[Any], batch_axis: int | No
     return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), sizes)
 
 
-def _outputs(graph: Graph, one: _Run, other: _Run, wanted: Sequence[str] | None) -> list[Any]:
-    """The outputs under their names, and which of their sizes are symbolic."""
-    count = len(one.outputs)
-    defaults = ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+def _outputs(graph: Graph, one: _Run, other: _Run, names: Sequence[str]) -> list[Any]:
+    """The outputs under these names, and which of their sizes are symbolic."""
     described = []
-    if wanted is not None and len(wanted) != count:
-        raise ValueError(f"{len(wanted)} output_names for {count} outputs")
-    for name, (array, source), (again, _) in zip(wanted or defaults, one.outputs, other.outputs, strict=True):
-        name = graph.name(name)
+    for name, (array, source), (again, _) in zip(names, one.outputs, other.outputs, strict=True):
         found = source[1] if source is not None else graph.value(array, again, array.dtype)
         graph.nodes.append(_onnx().helper.make_node("Identity", [found], [name], name))
         factors = [n if n == m else times_batch(n, m) for n, m in zip(array.shape, again.shape, strict=True)]

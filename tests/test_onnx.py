@@ -358,6 +358,13 @@ def test_outputs_that_are_no_tensors_are_named(tmp_path: Path) -> None:
         export(Lambda(lambda x: {"y": x}), am.ones(1, 2), tmp_path / "x.onnx")
     with pytest.raises(ValueError, match="2 output_names for 1 outputs"):
         export(nn.Linear(2, 2), am.ones(1, 2), tmp_path / "x.onnx", output_names=["a", "b"])
+    with pytest.raises(ValueError, match="2 input_names for 1 inputs"):
+        export(nn.Linear(2, 2), am.ones(1, 2), tmp_path / "x.onnx", input_names=["a", "b"])
+    names: Any
+    for names in ({"input_names": ["weight"]}, {"input_names": ["x"], "output_names": ["x"]}):
+        with pytest.raises(ValueError, match="one is there twice, or is that of a parameter, buffer or input"):
+            export(nn.Linear(2, 2), am.ones(1, 2), tmp_path / "x.onnx", **names)
+    export(nn.Linear(2, 2), am.ones(1, 2), tmp_path / "x.onnx", output_names=["Gemm"])  # an operator's own gives way
 
 
 def test_a_weight_that_the_model_does_not_own_is_a_constant(tmp_path: Path) -> None:
