@@ -29,6 +29,7 @@ Shape = tuple[int, ...]
 Recipe = Callable[["Builder", str], None]
 GAP = 1e-2  # how near to a kink an operand may come
 LARGEST = 48  # elements of a result
+HUGE = 1e6  # of a value: the sine of more has lost too many digits to be compared
 
 # ------------------------------------------------------------------------------------------------ a program
 
@@ -284,7 +285,7 @@ class Builder:
         try:
             with no_grad(), np.errstate(all="ignore"):
                 value = np.asarray(step.run(autograd_mini, variables).numpy())
-            if not 0 < value.size <= LARGEST or value.ndim > 4:
+            if not 0 < value.size <= LARGEST or value.ndim > 4 or HUGE < np.abs(value).max() < np.inf:
                 raise Unfit
             self.broken = not np.isfinite(value).all()
         except Unfit:
@@ -468,16 +469,9 @@ def _index(b: Builder, shape: Shape, repeats: bool = True) -> Any:
     n = shape[0]
     last = b.below(shape[-1])
     kinds: list[Any] = [
-        b.below(n),
-        slice(b.below(n), None),
-        (Ellipsis, last),
-        (Ellipsis, None, slice(None, None, 2)),
-        slice(None, last + 1),
-        _mask(b, shape),
-        _mask(b, shape[:1]),
-        np.array([n - 1]),
-        -1,
-    ]
+        b.below(n), slice(b.below(n), None), (Ellipsis, last), (Ellipsis, None, slice(None, None, 2)),
+        slice(None, last + 1), _mask(b, shape), _mask(b, shape[:1]), np.array([n - 1]), -1,
+    ]  # fmt: skip
     if repeats:
         picks = _whole(b, n, 3)
         kinds += [picks, (picks[:2, None], Ellipsis), (Ellipsis, np.array([0, last, last]))]
