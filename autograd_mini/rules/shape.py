@@ -435,8 +435,7 @@ def split(x: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Array, .
     if not isinstance(sizes, (list, tuple)):
         if sizes < 0 or (sizes == 0 and length):
             raise RuntimeError(f"split expects split_size be non-negative, and not 0, but got split_size={sizes}")
-        starts = range(0, length, sizes) if length else [0]
-        return _pieces(x, dim, [*starts, length])
+        return _pieces(x, dim, [*(range(0, length, sizes) if length else [0]), length])
     bounds = [0, *itertools.accumulate(sizes)]
     if bounds[-1] != length or min(sizes, default=0) < 0:
         raise RuntimeError(f"split expects split_sizes to sum exactly to {length}, the size of dim {dim}, not {sizes}")

@@ -67,27 +67,19 @@ MNIST = DataSet(
     ),
     members=(
         Member(
-            "train-images-idx3-ubyte",
-            "x_train",
-            (60_000, 28, 28),
+            "train-images-idx3-ubyte", "x_train", (60_000, 28, 28),
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         ),
         Member(
-            "train-labels-idx1-ubyte",
-            "y_train",
-            (60_000,),
+            "train-labels-idx1-ubyte", "y_train", (60_000,),
             "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
         ),
         Member(
-            "t10k-images-idx3-ubyte",
-            "x_test",
-            (10_000, 28, 28),
+            "t10k-images-idx3-ubyte", "x_test", (10_000, 28, 28),
             "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         ),
         Member(
-            "t10k-labels-idx1-ubyte",
-            "y_test",
-            (10_000,),
+            "t10k-labels-idx1-ubyte", "y_test", (10_000,),
             "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
     ),
@@ -103,18 +95,14 @@ def _relative(name: str, mirror: str, *md5: str) -> DataSet:
 FASHION_MNIST = _relative(
     "FashionMNIST",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-    "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-    "25c81989df183df01b3e8a0aad5dffbe",
-    "bef4ecab320f06d8554ea6380940ec79",
-    "bb300cfdad3c16e7a12a480ee83cd310",
+    "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
+    "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310",
 )
 KMNIST = _relative(
     "KMNIST",
     "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-    "bdb82020997e1d708af4cf47b453dcf7",
-    "e144d726b3acfaa3e44228e80efcd344",
-    "5c965bf0a639b31b8f53240b1b52f4d7",
-    "7320c461ea6c1c855c0b718fb2a4b134",
+    "bdb82020997e1d708af4cf47b453dcf7", "e144d726b3acfaa3e44228e80efcd344",
+    "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134",
 )
 
 
