@@ -133,10 +133,11 @@ def environment(op: Op, node: Node, known: Known) -> dict[str, Any]:
     prim = node.primitive
     assert prim is not None
     inputs = [known[o.wire] if o.wire is not None else o.constant for o in op.operands]
-    shapes = [getattr(x, "shape", ()) for x in inputs]
+    pairs = zip(inputs, node.parents, strict=True)
+    shapes = [p.shape if p is not None else None if x is None else np.shape(x) for x, p in pairs]
     if prim.variadic:
         env: dict[str, Any] = {prim.inputs[0]: None if any(x is None for x in inputs) else tuple(inputs)}
-        env[f"{prim.inputs[0]}_shape"] = tuple(shapes)
+        env[f"{prim.inputs[0]}_shape"] = None if None in shapes else tuple(shapes)
     else:
         env = dict(zip(prim.inputs, inputs, strict=True))
         env |= {f"{name}_shape": shape for name, shape in zip(prim.inputs, shapes, strict=True)}
