@@ -201,7 +201,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--fast", action="store_true", help="1,500 drawn digits instead of MNIST, in seconds")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    fits, times = what_fits(), how_fast(8 if args.fast else 128, 1 if args.fast else 5)
+    fits, times = what_fits(), how_fast(8 if args.fast else 128, repeats=5)
 
     data, ways = read_data(args), {}
     hidden, epochs, batch = (32, 3, 50) if args.fast else (128, 5, 128)
