@@ -80,6 +80,16 @@ def test_broadcast_input_gets_the_sum() -> None:
     np.testing.assert_array_equal(column.grad.numpy(), [[1 + 4 + 9], [10 + 40 + 90]])
 
 
+@pytest.mark.parametrize("shape", [(3, 1), (1, 4), (1, 1), (2, 1, 4), (1, 3, 1), (4,), (1,), ()])
+def test_broadcast_over_new_axes_and_old_ones(shape: tuple[int, ...]) -> None:
+    weights = np.arange(24.0).reshape(2, 3, 4)
+    x = am.tensor(np.ones(shape), requires_grad=True)
+    (x * am.tensor(weights)).sum().backward()
+    spread = np.ones((1,) * (3 - len(shape)) + shape)
+    over = tuple(axis for axis in range(3) if spread.shape[axis] == 1)
+    assert x.grad.tolist() == weights.sum(over, keepdims=True).reshape(shape).tolist()
+
+
 def test_gradient_argument_weighs_the_outputs() -> None:
     x = leaf(1.0, 2.0)
     (x * x).backward(am.tensor([10.0, 100.0]))

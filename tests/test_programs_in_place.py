@@ -60,7 +60,7 @@ VIEWS: list[Callable[[Any], Any]] = [
 ]
 
 
-def write(lib: Any, x: Any, y: Any, choice: int) -> None:
+def write(x: Any, y: Any, choice: int, copies: bool) -> None:
     """Ten ways to change x, some with y."""
     if choice == 0:
         x.mul_(1.5)
@@ -78,6 +78,8 @@ def write(lib: Any, x: Any, y: Any, choice: int) -> None:
         x.copy_(y)
     elif choice == 7:
         x -= 0.25
+    elif choice == 8 and copies:
+        x.copy_(x.clone().tanh())  # for PyTorch's tanh_ keeps what it has written
     elif choice == 8:
         x.tanh_()
     else:
@@ -116,7 +118,7 @@ class Machine:
             return
         x, y = (self.variables[i % len(self.variables)] for i in (first, second))
         if what == "write":
-            write(self.lib, x, y.clone() if self.copies or choice in (1, 4, 6) else y, choice % WRITES)
+            write(x, y.clone(), choice % WRITES, self.copies)
             return
         made = self.result(what, x, y, choice)
         if made.numel() > 48:

@@ -71,6 +71,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", type=int, nargs="+", help="numbers of faults")
     parser.add_argument("--file", default="", help="only faults in files whose name begins so")
+    parser.add_argument("--unproved", action="store_true", help="do not first run the tests on the sound package")
     options = parser.parse_args()
     chosen = [n for n in options.only or range(len(FAULTS)) if FAULTS[n].file.startswith(options.file)]
     os.environ.update(OPENBLAS_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
@@ -79,8 +80,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutations") as folder:
         tree = Path(folder, "tree")
         shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
-        sound = outcome(tree, " ".join(sorted({test for n in chosen for test in FAULTS[n].tests.split()})), 10 * LIMIT)
-        if sound != "SURVIVED":
+        tests = " ".join(sorted({test for n in chosen for test in FAULTS[n].tests.split()}))
+        if not options.unproved and (sound := outcome(tree, tests, 10 * LIMIT)) != "SURVIVED":
             print(f"without a fault the tests fail, so nothing would be proved: {sound}")
             print((tree / "output.txt").read_text())
             return 1

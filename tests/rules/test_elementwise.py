@@ -94,6 +94,13 @@ def test_clamp_with_tensors_gives_the_whole_gradient_to_x_at_a_bound() -> None:
     assert high == [0, 0, 0, 1, 0]
 
 
+@pytest.mark.parametrize("name", ["clamp", "clip"])
+def test_clamp_by_numbers_passes_the_gradient_at_a_bound(name: str) -> None:
+    x = [-1.5, -1.0, 0.0, 1.0, 1.5]
+    assert slopes(name, x, min=-1.0, max=1.0) == [[0, 1, 1, 1, 0]]
+    assert slopes(name, x, min=-1.0) == [[0, 1, 1, 1, 1]] and slopes(name, x, max=1.0) == [[1, 1, 1, 1, 0]]
+
+
 def test_nothing_is_not_a_number_at_the_origin() -> None:
     assert slopes("hypot", [0.0], [0.0]) == [[0.0], [0.0]]  # NaN in PyTorch
     assert slopes("atan2", [0.0], [0.0]) == [[0.0], [0.0]]
