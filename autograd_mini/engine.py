@@ -139,10 +139,11 @@ def record(
 class TensorCore:
     """What the engine needs of a tensor: the array, and the node that made it. `tensor.Tensor` adds the rest."""
 
-    __slots__ = ("__dict__", "__weakref__", "_array", "_grad", "_node", "_origin")
+    __slots__ = ("__dict__", "__weakref__", "_array", "_frozen", "_grad", "_node", "_origin")
 
     _array: Array  # an ndarray; a NumPy scalar where an operation returned one
     _node: Node | None  # None: no gradient is required
+    _frozen: tuple[Any, Any]  # unset, but where this leaf ceased to require grad: its hooks, should it do so again
     _grad: Tensor | None  # unset, but where `.grad` belongs to a tensor that does not require grad
     _origin: weakref.ref[Node]  # unset, but where this was detached from the result of a recorded operation
 
@@ -169,9 +170,11 @@ class TensorCore:
                     " make it a float first, as with x.float()"
                 )
             grad, self._node = self.grad, leaf_node(self)
-            self.grad = grad
+            self.grad, extra = grad, extra_of(self._node)
+            extra.hooks, extra.after = getattr(self, "_frozen", ({}, {}))
         elif not requires_grad and self._node is not None:
-            self._grad, self._node = self.grad, None
+            extra = extra_of(self._node)
+            self._grad, self._frozen, self._node = self.grad, (extra.hooks, extra.after), None
         return self  # type: ignore[return-value]
 
     @property

@@ -483,3 +483,19 @@ def test_gradients_are_no_aliases(create_graph: bool, retain: bool) -> None:
     y.backward(v, create_graph=create_graph, inputs=[y, x])
     arrays = [t.detach().numpy() for t in (*found, x, y, v, x.grad, y.grad)]
     assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+
+
+@pytest.mark.parametrize("lib", LIBRARIES)
+def test_the_hooks_of_a_leaf_outlast_its_being_frozen(lib: Any) -> None:
+    x, seen = leaf(lib, 1, 2), list[str]()
+    first = x.register_hook(lambda gradient: seen.append("gradient"))
+    x.register_post_accumulate_grad_hook(lambda tensor: seen.append("leaf"))
+    x.requires_grad_(False)
+    x.requires_grad_(True)
+    (x * 2).sum().backward()
+    assert seen == ["gradient", "leaf"]
+    x.requires_grad = False
+    first.remove()
+    x.requires_grad = True
+    (x * 2).sum().backward()
+    assert seen == ["gradient", "leaf", "leaf"]
