@@ -7,6 +7,8 @@ layers of given weights, number by number, to (0.3168, 0.6963); what becomes of 
 (one layer: a chain of linear maps is a linear map); the shapes in a network of two layers that takes ten points at
 once; and then three arms of a spiral that no straight lines can part, learned by a network of 2-10-3: its loss from
 epoch to epoch, and the regions that it draws, beside those of a single layer.
+
+Its pictures need `autograd_mini[plot]`.
 """
 
 from __future__ import annotations

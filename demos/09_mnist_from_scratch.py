@@ -7,6 +7,8 @@ You will see that a framework is no magic: `Dense`, `Sequential`, `batches` and 
 network of 784-512-10 to learn, with a step of 1e-3 down the bare gradient. It learns slowly, and the same network by
 `nn` with RMSprop says what a better optimizer is worth. Last, a network of 784-50-100-10 is trained, saved and loaded
 again, and reads the test digits one by one, then a hundred at a time: the same answers, in a fraction of the time.
+
+Its pictures need `autograd_mini[plot]`.
 """
 
 from __future__ import annotations

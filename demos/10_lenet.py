@@ -8,6 +8,8 @@ over the picture and asks the same question everywhere; pooling keeps the strong
 see the shapes on the way through LeCun's network of 1998 (with relu and max pooling, as it is written today), its
 training on a learning rate that glides to zero, which digits it still mistakes for which, what its six first
 windows have learned to look for, and how a digit looks through them.
+
+Its pictures need `autograd_mini[plot]`.
 """
 
 from __future__ import annotations

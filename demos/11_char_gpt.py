@@ -8,6 +8,8 @@ only a model that looks back over the geese gets it right. You will see the text
 into words, words into sentences and sentences into right ones; its loss come down past what the last letter alone can
 tell to the uncertainty of the grammar itself, below which no model can go; how sure it is of a verb after nouns that
 mislead; and where its attention looks.
+
+Its pictures need `autograd_mini[plot]`.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ network: Raissi, Perdikaris and Karniadakis, Journal of Computational Physics, 2
 Then a pendulum that swings too wide for the schoolbook's formula. Its angle was measured, with noise; its length and
 its friction were not. The pendulum is simulated step by step, and the gradient goes back through all the steps, to say
 how a longer pendulum or more friction would have moved the curve: the measurements tell both, and then the period.
+
+Its pictures need `autograd_mini[plot]`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ is x²/2 near 0 and |x| far out, become a Tensor method with derivatives of ever
 proof finds it; `smooth_max`, with two inputs and an option, proved on hundreds of random arrays, with broadcasting, in
 three precisions; the graph of one of them; and a line through points of which some are far off, where the new loss does
 what the squared error cannot.
+
+Its pictures need `autograd_mini[plot]`, its proof `autograd_mini[testing]`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ rate, by the first weights. You will see that slope beside central differences; 
 for each weight its own; and MAML (Finn, Abbeel and Levine, 2017), which trains the first weights of a network so that
 *one step* on ten points of a sine that it never saw is enough, beside a network that was trained on all sines at once
 and so learned their mean.
+
+Its pictures need `autograd_mini[plot]`.
 """
 
 from __future__ import annotations
