@@ -31,6 +31,7 @@ class DistributedDataParallel(Module):
     Parameters and buffers start as they are on process 0 (unless init_sync=False), and buffers follow it after each
     backward (unless broadcast_buffers=False), so no forward waits for another process.
     find_unused_parameters: not all parameters play a part in every forward; those that do nowhere get no gradient.
+    Parameters may be frozen and thawed by `requires_grad_` between two steps, on all processes alike.
 
     Raises RuntimeError if no parameter requires grad or the processes have different models, and in forward if
     parameters got no gradient in the step before.
@@ -81,7 +82,7 @@ class DistributedDataParallel(Module):
             raise RuntimeError(
                 "Expected to have finished reduction in the prior iteration before starting a new one. These parameters"
                 f" got no gradient: {missing}. Let them play a part in the loss, freeze them with requires_grad_(False)"
-                " before this module is made, or pass find_unused_parameters=True"
+                " or pass find_unused_parameters=True"
             )
         self._begun = False
         result = self.module(*args, **kwargs)
@@ -108,7 +109,9 @@ class DistributedDataParallel(Module):
     def _watch(self, outputs: list[Tensor], examples: int) -> None:
         """Call `_begin` once when a backward comes to any of these outputs of one forward."""
         sync = self._sync
-        awaited = self._reached(outputs) if self.find_unused_parameters else set(self._names)
+        seen = self._reached(outputs) if self.find_unused_parameters else None
+        trained = [p for flat in self._flats for p in flat.parameters if p.requires_grad]
+        awaited = {id(p) for p in trained if seen is None or p._node in seen}
         handles: list[Any] = []
 
         def begin(gradient: Tensor) -> None:
@@ -120,8 +123,9 @@ class DistributedDataParallel(Module):
 
         handles += [output.register_hook(begin) for output in outputs]
 
-    def _reached(self, outputs: list[Tensor]) -> set[int]:
-        """The parameters that these outputs were computed from."""
+    @staticmethod
+    def _reached(outputs: list[Tensor]) -> set[Node | None]:
+        """The nodes that these outputs were computed from."""
         stack: list[Node | None] = [output._node for output in outputs]
         seen: set[Node | None] = {None}
         while stack:
@@ -129,7 +133,7 @@ class DistributedDataParallel(Module):
             if node is not None and node not in seen:
                 seen.add(node)
                 stack.extend(node.parents)
-        return {id(p) for flat in self._flats for p in flat.parameters if p._node in seen}
+        return seen
 
     def _begin(self, examples: int, sync: bool, awaited: set[int]) -> None:
         """A backward comes through the model: it will end with the gradients of the parameters `awaited`."""
@@ -187,7 +191,7 @@ class _Flat:
         from mpi4py import MPI
 
         for i, (parameter, view) in enumerate(zip(self.parameters, self.views, strict=True)):
-            grad = parameter.grad
+            grad = parameter.grad if parameter.requires_grad else None
             self.used[i] = grad is not None
             if grad is None or weight == 0:  # the mean over no examples is NaN
                 view[...] = 0
@@ -200,7 +204,8 @@ class _Flat:
         if mean:
             self.gradients /= max(self.array[-1], 1)
         for parameter, view, used in zip(self.parameters, self.views, self.used, strict=True):
-            parameter.grad = wrap(view) if used else None
+            if parameter.requires_grad:
+                parameter.grad = wrap(view) if used else None
         writes.note(self.array)
 
 

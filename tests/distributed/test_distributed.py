@@ -168,6 +168,18 @@ def test_parameters_that_play_no_part(run: Any, n: int) -> None:
         assert message == "no error" if n == 1 else "b.bias" in message and "find_unused_parameters=True" in message
 
 
+@needs_mpi
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("way", [False, True])
+def test_parameters_may_be_frozen_and_thawed(run: Any, n: int, way: bool) -> None:
+    model = worker.network(0)
+    model(worker.data(7)[0]).sin().mean().backward()
+    whole = worker.gradients(model)
+    rest = whole[sum(p.numel() for p in model[0].parameters()) :]
+    for step, expected in enumerate((whole, rest, whole)):
+        assert error_of(same_bits(found(run, "frozen", n), f"{way} {step}"), expected) < 1e-14
+
+
 # ------------------------------------------------------------------------------------------------------ replicas
 
 

@@ -167,6 +167,20 @@ def unused(rank: int, size: int, folder: Path) -> Found:
     return found
 
 
+def frozen(rank: int, size: int, folder: Path) -> Found:
+    """The first layer is frozen for the second of three steps."""
+    x, found = share(data(7)[0], rank, size), {}
+    for way in (False, True):
+        replica = distributed.DistributedDataParallel(network(rank), find_unused_parameters=way)
+        for step in range(3):
+            replica.module[0].requires_grad_(step != 1)
+            replica.zero_grad()
+            replica(x).sin().mean().backward()
+            grads = [p.grad for p in replica.parameters() if p.grad is not None]
+            found[f"{way} {step}"] = flat(grads)
+    return found
+
+
 def _error(call: Callable[[], Any]) -> str:
     try:
         call()
@@ -298,7 +312,7 @@ def collectives(rank: int, size: int, folder: Path) -> Found:
     return found
 
 
-PARTS = (sums, structure, accumulated, unused, batch_norm, training, trainer, mnist_step, collectives)
+PARTS = (sums, structure, accumulated, unused, frozen, batch_norm, training, trainer, mnist_step, collectives)
 
 
 def main(folder: Path) -> None:
