@@ -90,6 +90,15 @@ def test_broadcast_over_new_axes_and_old_ones(shape: tuple[int, ...]) -> None:
     assert x.grad.tolist() == weights.sum(over, keepdims=True).reshape(shape).tolist()
 
 
+def test_a_gradient_that_a_graph_keeps_and_that_grows_is_noticed() -> None:
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    (x * x).sum().backward()
+    penalty = (x.grad * w).sum()  # keeps x.grad
+    (x * x).sum().backward()  # adds to it in place
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        penalty.backward()
+
+
 def test_gradient_argument_weighs_the_outputs() -> None:
     x = leaf(1.0, 2.0)
     (x * x).backward(am.tensor([10.0, 100.0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini import modes, nn
+from autograd_mini import engine, modes, nn
 from autograd_mini.autograd import detect_anomaly
 
 THREADS = 8
@@ -73,6 +74,20 @@ def test_no_update_of_a_shared_parameter_is_lost() -> None:
         total = 40.0 * sum(range(1, THREADS + 1))
         assert w.grad is not None and b.grad is not None
         assert w.grad.tolist() == [total] * 50 and b.grad.item() == 50 * total
+
+
+def test_the_first_gradient_is_not_lost_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between finding no gradient and setting one, all other threads get their turn."""
+
+    def slow(array: Any) -> Any:
+        time.sleep(0.01)
+        return memory_of(array)
+
+    memory_of = engine.__dict__["memory_of"]
+    monkeypatch.setattr(engine, "memory_of", slow)
+    w = am.ones(2, dtype=am.float64, requires_grad=True)
+    together(lambda number: (w * 1.0).sum().backward())
+    assert w.grad is not None and w.grad.tolist() == [THREADS, THREADS]
 
 
 @pytest.mark.usefixtures("restless")

@@ -123,20 +123,12 @@ FAULTS = [
     Fault("engine.py", "axes = (*range(lead), *(lead + k", "axes = (*range(lead), *(k", ENGINE),
     Fault("engine.py", "if n == 1 != gradient.shape[lead + k]", "if n == 1 != gradient.shape[k]", ENGINE),
     Fault("engine.py", "if lead == 1 and gradient.shape[1:] == shape:", "if lead >= 1 and gradient.shape[lead:] == shape:",
-          PROGRAMS + " tests/rules/test_rules.py"),
+          ENGINE),
     Fault(_I, "return call(put, g, index=index, shape=x_shape)", "return call(setitem, g, 0.0, index=index)", op("getitem")),
     # dtypes
     Fault("engine.py", "            if result.dtype is not parent.dtype:\n", "            if False:\n", ENGINE),
-    Fault(_R, "return total.astype(x.dtype) if dtype is None and x.dtype.char == \"e\" else total\n\n\ndef _float32_at_least",
-          "return total\n\n\ndef _float32_at_least", SURVIVORS),
-    Fault(_R, "return root.astype(x.dtype, copy=False)", "return root.astype(np.float64, copy=False)", REDUCE),
-    Fault(_E, "return scale * (np.maximum(x, 0.0) + alpha", "return np.float64(scale) * (np.maximum(x, 0.0) + alpha",
-          "tests/rules/test_rules.py tests/nn/test_activation.py"),
     Fault(_L, "(x.astype(np.float32) @ y.astype(np.float32)).astype(_HALF)",
           "(x.astype(np.float32) @ y.astype(np.float32))", LINALG),
-    Fault("optim/optimizer.py", "return np.array(float(value), like.dtype) if on_host(like)",
-          "return np.array(float(value)) if on_host(like)", OPTIM),
-    # in-place changes, versions, memory
     Fault("engine.py", "if create_graph or kept is None or node.number < writes.last:", "if create_graph or kept is None:",
           f"{ENGINE} {KEPT}"),
     Fault("writes.py", "numbers[0] = self.last = tick()", "numbers[0] = tick()", f"{ENGINE} {KEPT}"),
@@ -162,7 +154,7 @@ FAULTS = [
           f"{THREADS} {ENGINE}"),
     Fault("engine.py", "heappush(frontier, (-parent.number, parent))", "heappush(frontier, (parent.number, parent))",
           f"{ENGINE} {PROGRAMS}"),
-    Fault("engine.py", "and node.number >= oldest:", "and node.number > oldest:", f"{ENGINE} tests/test_autograd.py"),
+    Fault("engine.py", "and node.number >= oldest:", "and node.number >= oldest + 2:", f"{ENGINE} tests/test_autograd.py"),
     # optimizers
     Fault("optim/sgd.py", "damped: Any = group[\"dampening\"] != 0 and not start",
           "damped: Any = group[\"dampening\"] != 0", OPTIM),
@@ -259,7 +251,7 @@ FAULTS = [
           f"{FILES} {CRASHES}"),
     Fault("serialization.py", "fill = -(at + 30 + len(name.encode()) + 6) % 64", "fill = -(at + 30 + len(name) + 6) % 64",
           FILES),
-    Fault("serialization.py", "zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))", "zipfile.ZipInfo(name)", FILES),
+    Fault("serialization.py", "zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))", "zipfile.ZipInfo(name, __import__('time').localtime()[:6])", FILES),
     # work and size
     Fault("draw/text.py", "    if len(inputs) > 8:", "    if False:", DEEP),
 ]  # fmt: skip
