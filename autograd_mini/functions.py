@@ -45,7 +45,8 @@ def _renamed(operation: Callable[..., Any], options: dict[str, Any]) -> dict[str
     """With our names of the arguments in place of PyTorch's `input` and `other`, where they differ."""
     primitive = getattr(operation, "primitive", None)
     names = primitive.inputs if primitive else list(inspect.signature(operation).parameters)
-    ours = {"input": "x" if "x" in names else names[0], "other": "y" if "y" in names else names[min(1, len(names) - 1)]}
+    second = "dim" if operation.__name__ in ("max", "min") else "y"  # which take a tensor there, too
+    ours = {"input": "x" if "x" in names else names[0], "other": second if second in names else "other"}
     return {key if key in names else ours.get(key, key): value for key, value in options.items()}
 
 

@@ -103,3 +103,9 @@ def test_functions_show_whose_they_are() -> None:
     assert am.exp.primitive is OPERATIONS["exp"].primitive  # type: ignore[attr-defined]
     assert list(inspect.signature(am.flatten).parameters) == ["x", "start_dim", "end_dim"]
     assert am.Tensor.exp is OPERATIONS["exp"]  # methods cost nothing more
+
+
+@pytest.mark.parametrize("name", ["exp", "squeeze", "sum", "softmax"])
+def test_other_is_unknown_where_there_is_no_other(name: str) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'other'"):
+        getattr(am, name)(input=am.ones(1, 2), other=0)
