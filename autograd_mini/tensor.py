@@ -78,8 +78,8 @@ class Tensor(TensorCore):
     def data(self, value: Tensor | Array) -> None:
         array = array_from(value)
         if self._node is not None:
-            if not self.is_leaf and array.shape != self.shape:
-                raise RuntimeError(f"data of shape {array.shape} assigned to a tensor of shape {self.shape} in a graph")
+            if array.dtype.kind != "f" or not (self.is_leaf or array.shape == self.shape):
+                raise RuntimeError(f"data of {describe(array)} assigned to {describe(self._array)} in a graph")
             self._node.shape, self._node.dtype = array.shape, array.dtype
             writes.note(memory_of(self._array))
         self._array = array

@@ -202,12 +202,14 @@ def _extend(target: Any, items: list[Any]) -> None:
 
 
 def _update(target: Any, items: list[Any]) -> None:
-    """Keys as in our own files, none of which can be made to take long or much memory to be hashed."""
+    """Keys as in our own files; none takes long to be hashed, and few can be made to have the same hash."""
     if type(target) is not dict:
         raise RefusedError(f"refuses to set items of a {type(target).__name__}")
     for key, value in zip(items[::2], items[1::2], strict=True):
         if type(key) not in (str, int, float, bool, type(None)):
             raise RefusedError(f"refuses a dict whose key is a {type(key).__name__}")
+        if type(key) is int and key.bit_length() > 60:  # 2^61 - 1 and its multiples have the hash 0
+            raise RefusedError(f"refuses a dict whose key is a number of {key.bit_length()} bits")
         target[key] = value
 
 

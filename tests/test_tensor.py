@@ -414,3 +414,12 @@ def test_an_element_is_a_view_as_well() -> None:
         element.zero_()
     w.view(1).zero_()
     assert y.tolist() == [5, 1] and z.tolist() == [[4, 1, 1], [0, 0, 0]] and w.item() == 0
+
+
+def test_data_of_a_tensor_that_requires_grad_stay_floats() -> None:
+    x = am.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"data of int64 \(2,\) assigned to float32 \(2,\) in a graph"):
+        x.data = am.tensor([1, 2])
+    x.data = am.tensor([1.0, 2.0], dtype=am.float64)
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [2, 4] and x.grad.dtype == am.float64

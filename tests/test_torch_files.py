@@ -257,6 +257,7 @@ PROGRAMS = {
     "sets items of a tensor": rebuilt(b"K\0", b"K\2\x85", b"K\1\x85")[:-1] + b"K\0K\1s.",
     "odd number of items": b"}(K\1u.",
     "a tensor as key": b"}" + rebuilt(b"K\0", b"K\2\x85", b"K\1\x85")[:-1] + b"K\1s.",
+    "keys of one hash": b"}" + b"".join(long(n * (2**61 - 1)) + b"K\1s" for n in range(1, 9)) + b".",
     "a deep tuple as key": b"})" + b"\x85" * 10**5 + b"K\1s.",
     "a storage as value": STORAGE % b"\2" + b".",
     "a storage that is missing": (STORAGE % b"\2").replace(b"\0\0\x000X", b"\0\0\x001X") + b".",
