@@ -135,8 +135,10 @@ class Machine:
         if self.copies:
             x, y = x.clone(), y.clone()
         if what == "unary":
-            return UNARY[choice % len(UNARY)](self.lib, x)
-        return BINARY[choice % len(BINARY)](self.lib, x, y)
+            made = UNARY[choice % len(UNARY)](self.lib, x)
+        else:
+            made = BINARY[choice % len(BINARY)](self.lib, x, y)
+        return made.clone() if self.copies else made  # it may keep its result, too
 
     def gradients(self) -> list[Any]:
         """Of the sum of all variables, first and second."""

@@ -50,7 +50,8 @@ def outcome(tree: Path, tests: str, limit: float = LIMIT) -> str:
     if process.exitcode == PASSED:
         return "SURVIVED"
     text = output.read_text() if output.exists() else ""
-    if process.exitcode == FAILED or "errors during collection" in text or "error in " in text:
+    died = (process.exitcode or 0) < 0  # of a signal, such as a bus error where a mapped file was cut
+    if process.exitcode == FAILED or died or "errors during collection" in text or "error in " in text:
         return "caught"
     return f"BROKEN: pytest ended with {process.exitcode}:\n{text}"  # no such test, say
 
