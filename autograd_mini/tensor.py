@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import devices, engine
-from .arrays import array_from, plain_index, without_tensors
+from .arrays import array_from, plain_index
 from .devices import copy_of, memory_of
 from .dtypes import dtype_of
 from .engine import Array, Node, TensorCore, leaf_node, wrap
 from .modes import current_mode
-from .primitive import NUMPY, OPERATIONS, ShapeError
+from .primitive import OPERATIONS, ShapeError
+from .protocols import _array_function, _array_ufunc
 from .rules import elementwise as ew
-from .rules import index, linalg, reduce, shape
+from .rules import index, linalg, shape
 from .writes import check_result, check_writable, describe, outlive, owner, tick, writes
 
 
@@ -200,32 +201,7 @@ class Tensor(TensorCore):
     def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> Any:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        out, operation = options.pop("out", None), NUMPY.get(ufunc)
-        if method == "reduce" and ufunc in _REDUCE:
-            operation, options = _REDUCE[ufunc], {"axis": 0, **options}  # np.add.reduce sums the first axis only
-        elif method != "__call__" or operation is None or "where" in options:
-            call = ufunc.__name__ + {"__call__": ""}.get(method, f".{method}") + "(where=…)" * ("where" in options)
-            raise TypeError(f"np.{call} is not supported on Tensors: use an operation of autograd_mini, or detach()")
-        result = operation(*inputs, **options)
-        if out is None:
-            return result
-        if isinstance(out[0], Tensor):
-            return out[0]._write(result)
-        out[0][...] = result.numpy()  # an ndarray cannot carry a gradient: numpy() says so
-        return out[0]
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function in NUMPY:
-            return NUMPY[function](*args, **kwargs)
-        try:
-            return function(*without_tensors(args), **without_tensors(kwargs))
-        except RuntimeError as error:
-            raise TypeError(
-                f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__} is not recorded here, and one of"
-                " its arguments requires grad:"
-                " use an operation of autograd_mini, or detach()"
-            ) from error
+    __array_ufunc__, __array_function__ = _array_ufunc, _array_function
 
     # ------------------------------------------------------------------------------------------------ operators
 
@@ -265,7 +241,10 @@ class Tensor(TensorCore):
         return linalg.matmul(other, self)
 
     def __getitem__(self, item: Any) -> Any:
-        return index.getitem(self, index=plain_index(item))
+        view = index.getitem(self, index=(where := plain_index(item)))
+        if (view._node is not None or self._node is None) and owner(view._array) is owner(self._array):
+            view._base = self, where
+        return view
 
     # ------------------------------------------------------------------------------------------------- in place
 
@@ -274,6 +253,9 @@ class Tensor(TensorCore):
         value = value if isinstance(value, TensorCore) else wrap(devices.beside(array_from(value, self.dtype), self))
         where = index.placed(where, self._array)
         recorded = mode.grad and (self._node is not None or value._node is not None)
+        if recorded and getattr(self, "_base", None) is not None:
+            self._write(index.setitem(wrap(copy_of(self._array), self._node), value, index=where))
+            return
         check_writable(self, recorded, mode.grad)
         self._array = array = memory_of(self._array)
         if recorded:  # the history of x[i] = v: x keeps its gradient but at i, v gets it there
@@ -290,13 +272,20 @@ class Tensor(TensorCore):
 
     def _write(self, result: Tensor) -> Tensor:
         """Take over the values (and, if it is recorded, the history) of `result`, in this tensor's own memory."""
-        node, grad_enabled = result._node, current_mode().grad
-        check_writable(self, node is not None, grad_enabled)
+        grad_enabled = current_mode().grad
+        base, where = getattr(self, "_base", None) or (self, ...)
+        check_writable(self, result._node is not None, grad_enabled)
         check_result(self, result)
-        if node is not None and result.dtype != self.dtype:
-            node = ew.astype(result, dtype=self.dtype)._node
-        elif node is None and self._node is not None and grad_enabled:  # a constant cuts the history off
-            node = index.setitem(wrap(self._array, self._node), result, index=...)._node
+        if result._node is not None and result.dtype != self.dtype:
+            result = ew.astype(result, dtype=self.dtype)
+        elif result._node is None and self._node is not None and grad_enabled:  # a constant cuts the history off
+            result = index.setitem(wrap(copy_of(self._array), self._node), result, index=...)
+        node = result._node
+        if node is not None and base is not self:  # x[i] += v: what becomes part of the view's history is part of x's
+            outlive(node, self._array)
+            base[where] = result
+            self._node = base[where]._node
+            return self
         if isinstance(self._array, np.generic):  # immutable, so nobody shares it
             self._array, self._node = result._array.astype(self.dtype), node if node is not None else self._node
             return self
@@ -388,9 +377,6 @@ class Tensor(TensorCore):
         return self.dtype.kind == "f"
 
 
-_REDUCE = {np.add: reduce.sum, np.maximum: reduce.amax, np.minimum: reduce.amin}
-
-
 def _unlike(array: Array, value: Array, where: Any) -> Array:
     """`array`, or a copy of it for x[i] += v, where Python assigns the already changed view x[i] to itself."""
     if devices.is_memory(value) and owner(value) is owner(array):
@@ -439,5 +425,4 @@ _dtypes = {"half": "float16", "float": "float32", "double": "float64", "int": "i
 for _name in _dtypes:
     setattr(Tensor, _name, _conversion(_name, _dtypes[_name]))
 
-NUMPY.update({np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim, np.size: lambda a: a.numel()})
 engine.tensor_class = Tensor

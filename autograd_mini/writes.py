@@ -75,7 +75,7 @@ def check_writable(tensor: TensorCore, recorded: bool, grad_enabled: bool) -> No
             "unsupported operation: the written-to tensor shows memory that is read-only, or one element several times"
             " (expand, a batch that is a view). Please clone() the tensor before performing the operation."
         )
-    if recorded and node is None and is_memory(tensor._array.base):
+    if recorded and node is None and is_memory(tensor._array.base) and getattr(tensor, "_base", None) is None:
         raise RuntimeError(
             "a view of another tensor is being used in an in-place operation with a value that requires grad: the"
             " other tensor would not know. Write through the tensor itself, as in x[i, j] = v, or clone() the view."

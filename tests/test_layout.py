@@ -55,7 +55,8 @@ MAY_IMPORT = {
     "engine": {"writes", "modes", "devices"},
     "primitive": {"engine", "modes", "writes", "devices", "dtypes", "arrays"},
     "rules": {"engine", "modes", "devices", "primitive", "rules"},
-    "tensor": {*LOW, "rules"},
+    "protocols": {*LOW, "rules"},
+    "tensor": {*LOW, "rules", "protocols"},
     "optim": {*LOW, "tensor", "creation", "autograd", "optim", "rules"},
     "nn": {*LOW, "tensor", "creation", "autograd", "rules", "nn", "utils"},
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 import pickle
+import weakref
 from typing import Any
 
 import numpy as np
@@ -423,3 +424,35 @@ def test_data_of_a_tensor_that_requires_grad_stay_floats() -> None:
     x.data = am.tensor([1.0, 2.0], dtype=am.float64)
     (x * x).sum().backward()
     assert x.grad.tolist() == [2, 4] and x.grad.dtype == am.float64
+
+
+def test_writing_into_a_view_writes_the_history_of_its_tensor() -> None:
+    """Elements, slices and views of views, of a tensor with and without a history; the second derivative too."""
+    w = am.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    z = am.zeros(2, 3)
+    for i in range(3):
+        z[0][i] += w[i] * 3
+    z[1, 1:] += w[1:]
+    z[1].mul_(w)
+    view = z[0]
+    view *= w[0]
+    assert z.tolist() == [[3, 6, 9], [0, 4, 9]] and view.tolist() == [3, 6, 9]
+    (g,) = am.autograd.grad((z * z).sum(), w, create_graph=True)  # z0 = 3 w w0, z1 = (0, w1², w2²)
+    assert g.tolist() == pytest.approx([36 + 18 * 13, 36 + 32, 54 + 108])
+    (again,) = am.autograd.grad(g[1], w)
+    assert again.tolist() == pytest.approx([72, 18 + 48, 0])
+    y = w * 2
+    part = y[:2]
+    part.add_(w[2])
+    part[0].zero_()
+    (y * y).sum().backward()
+    assert y.tolist() == [0, 7, 6] and w.grad.tolist() == [0, 28, 14 + 24]
+
+
+def test_a_view_made_without_history_does_not_hold_the_graph() -> None:
+    y = am.ones(3, requires_grad=True) * 2
+    node = weakref.ref(y._node)
+    with am.no_grad():
+        first = y[0]
+    del y
+    assert node() is None and first.item() == 2.0
