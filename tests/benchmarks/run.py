@@ -32,6 +32,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 REFERENCE = "torch"
+PAUSE = 0.25  # seconds before a round: until then the threads of the library before spin, on the cores of the next
 
 
 def workloads() -> list[str]:
@@ -116,6 +117,7 @@ def compare(workload: str, threads: int, rounds: int) -> list[dict[str, Any]]:
     times: dict[str, list[float]] = {library: [] for library in workers}
     for number in range(rounds + 1):
         for library, worker in workers.items():
+            time.sleep(PAUSE)
             seconds = worker.round()
             if number:  # the first round warms up
                 times[library].append(seconds)
