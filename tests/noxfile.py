@@ -25,7 +25,7 @@ def newest(session: nox.Session) -> None:
 
 def run(session: nox.Session, *versions: str) -> None:
     session.chdir("..")
-    session.install("--editable", ".[testing,progress,plot,safetensors]", "pytest>=8", "hatchling>=1.24")
+    session.install("--editable", ".[testing,vision,progress,plot,safetensors,onnx]", "pytest>=8", "hatchling>=1.24")
     session.install(*versions)
     session.run("python", "-c", "import sys, numpy; print(sys.version, numpy.__version__)")
     session.run("python", "-m", "pytest", *(session.posargs or ["tests", "autograd_mini"]))

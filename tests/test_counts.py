@@ -31,9 +31,9 @@ STEPS = {
 RECORDED: dict[str, Figures] = {name: dict(zip(NAMES, values, strict=True)) for name, values in STEPS.items()}
 # Per operation of a chain of single numbers: nodes; the most bytes held; calls.
 RECORDED["chain"] = {"nodes": 1.0, "held": 216, "calls forward": 2.0, "calls backward": 2.03}
-# What `import autograd_mini` loads: modules of its own, and others beyond NumPy's (8 to 12, by the version of Python);
+# What `import autograd_mini` loads: modules of its own, and others beyond NumPy's (8 to 18, by the versions of both);
 # bytes of the package on disk.
-RECORDED["import"] = {"own": 26, "others": 12, "bytes": 1_150_000}
+RECORDED["import"] = {"own": 26, "others": 18, "bytes": 1_150_000}
 # Small objects are Python's own affair, and so are NumPy's short-lived arrays.
 SLACK = {"held": 1.02, "allocated forward": 1.05, "allocated backward": 1.05}
 HOW = {
