@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from .devices import copy_of, is_memory, memory_of, on_host, shows_once
-from .modes import Mode, current_mode, run_in
+from .modes import Mode, Watcher, current_mode, run_in
 from .writes import check_inputs, check_kept, owner, recorded_at, tick, writes
 
 if TYPE_CHECKING:
@@ -298,15 +298,8 @@ def propagate(
     useful = None if targets is None else _leading_to(targets, roots)
     watch = current_mode().watch
     in_place = watch is None and not create_graph
-    pending: dict[Node, Array] = {}  # gradients so far of the nodes on the frontier
-    frontier: list[tuple[int, Node]] = []
+    pending, frontier = _seeded(roots, watch)
     found: dict[Node, Array] = {}
-    for i, (node, gradient) in enumerate(roots):
-        if watch is not None:
-            watch.backward(None, i, gradient)
-        if node not in pending:
-            heappush(frontier, (-node.number, node))
-        pending[node] = pending[node] + gradient if node in pending else gradient
     while frontier:
         node = heappop(frontier)[1]
         gradient = pending.pop(node)
@@ -350,6 +343,21 @@ def propagate(
         if not retain_graph and primitive.keeps_values:
             node.kept = None
     return found
+
+
+def _seeded(
+    roots: list[tuple[Node, Array]], watch: Watcher | None
+) -> tuple[dict[Node, Array], list[tuple[int, Node]]]:
+    """What the walk starts with: the gradients so far of the nodes on the frontier, and these, the youngest first."""
+    pending: dict[Node, Array] = {}
+    frontier: list[tuple[int, Node]] = []
+    for i, (node, gradient) in enumerate(roots):
+        if watch is not None:
+            watch.backward(None, i, gradient)
+        if node not in pending:
+            heappush(frontier, (-node.number, node))
+        pending[node] = pending[node] + gradient if node in pending else gradient
+    return pending, frontier
 
 
 def _leading_to(targets: set[Node], roots: list[tuple[Node, Array]]) -> set[Node]:
