@@ -10,6 +10,7 @@ import inspect
 import re
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +57,8 @@ def described(value: Any) -> str:
         return f"({', '.join([*inputs, *(['*'] if options and not primitive.variadic else []), *options])})"
     if not callable(value):
         return f": {type(value).__name__}"
+    if typing.get_origin(value) is not None:  # a type, whose signature differs between versions of Python
+        return "(…)"
     try:
         parameters = inspect.signature(value).parameters.values()
     except (TypeError, ValueError):
