@@ -129,7 +129,7 @@ def cuda_device_count() -> int:
     try:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
-        raise RuntimeError("CuPy is not installed: pip install autograd_mini[gpu]") from error
+        raise RuntimeError('CuPy is not installed: pip install "autograd_mini[gpu]"') from error
     return int(cupy.cuda.runtime.getDeviceCount())  # its CUDARuntimeError is a RuntimeError
 
 

@@ -1,4 +1,4 @@
-"""Models as ONNX files, for the engines that run those; `pip install autograd_mini[onnx]`.
+"""Models as ONNX files, for the engines that run those; `pip install "autograd_mini[onnx]"`.
 
 The model runs twice, at two batch sizes, while a watcher notes every operation that is recorded. What is equal in both
 runs is a constant of the file, a size that grew with the batch is symbolic, and anything else that differs is an error.
@@ -285,7 +285,7 @@ def _onnx() -> Any:
         import onnx.helper
         import onnx.numpy_helper
     except ImportError as error:
-        raise ImportError("exporting needs: pip install autograd_mini[onnx]") from error
+        raise ImportError('exporting needs: pip install "autograd_mini[onnx]"') from error
     return onnx
 
 

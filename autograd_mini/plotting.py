@@ -28,7 +28,7 @@ def _figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("plots need matplotlib: pip install autograd_mini[plot]") from error
+        raise ImportError('plots need matplotlib: pip install "autograd_mini[plot]"') from error
     return Figure(figsize=(width, height), layout="constrained")
 
 

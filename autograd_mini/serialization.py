@@ -52,7 +52,7 @@ def save(obj: Any, f: File) -> None:
 
     f: a path, or a file open for writing in binary. A file appears whole or not at all, and the same content gives the
     same bytes. Parameters are saved as plain tensors, arrays come back as tensors. The suffix .safetensors chooses that
-    format and needs `pip install autograd_mini[safetensors]`; any other suffix means the package's own.
+    format and needs `pip install "autograd_mini[safetensors]"`; any other suffix means the package's own.
     Raises TypeError, naming the place, for what cannot be saved.
 
     >>> import tempfile, autograd_mini as am
@@ -210,7 +210,7 @@ def _safetensors() -> Any:
     try:
         import safetensors.numpy
     except ImportError as error:
-        raise ImportError("writing .safetensors needs: pip install autograd_mini[safetensors]") from error
+        raise ImportError('writing .safetensors needs: pip install "autograd_mini[safetensors]"') from error
     return safetensors.numpy
 
 

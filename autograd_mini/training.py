@@ -406,7 +406,7 @@ class _Report:
                 self.bar_class = tqdm
             except ImportError as error:
                 if verbose == 1:
-                    raise ImportError("a progress bar needs: pip install autograd_mini[progress]") from error
+                    raise ImportError('a progress bar needs: pip install "autograd_mini[progress]"') from error
         self.silent = verbose == 0
         self.seconds = 0.0
 

@@ -7,6 +7,7 @@ so no value carries a version, and while nothing is written all this costs one c
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ class Writes:
     """When was which memory last written? Known by the array that owns it, so views share one entry."""
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()  # else a thread could put back an older number, and a write would be missed
         self.last = 0  # number of the latest write of all
         self.recorded = 0  # number of the latest write that is itself part of a graph
         self._entries: dict[int, tuple[weakref.ref[Any], list[int]]] = {}
@@ -31,14 +33,15 @@ class Writes:
     def note(self, array: Any, recorded: bool = False) -> None:
         """`array` has just been written; recorded: by an operation that backward will pass through."""
         key = id(memory := owner(array))
-        if key not in self._entries:
-            entries = self._entries
-            entries[key] = (weakref.ref(memory, lambda _: entries.pop(key, None)), [0, 0, 0])
-        numbers = self._entries[key][1]
-        numbers[0] = self.last = tick()
-        numbers[2] += 1
-        if recorded:
-            numbers[1] = self.recorded = numbers[0]
+        with self._lock:
+            if key not in self._entries:
+                entries = self._entries
+                entries[key] = (weakref.ref(memory, lambda _: entries.pop(key, None)), [0, 0, 0])
+            numbers, number = self._entries[key][1], tick()
+            numbers[0] = self.last = max(number, self.last)
+            numbers[2] += 1
+            if recorded:
+                numbers[1] = self.recorded = numbers[0]
 
     def of(self, array: Any) -> tuple[int, int, int]:
         """Number of the last write to this memory, of the last recorded one, and how many writes there were."""

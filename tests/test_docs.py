@@ -100,7 +100,7 @@ class Page(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
     """The pages of the documentation, built with warnings as errors."""
     for needed in ("sphinx", "furo", "myst_parser"):
-        pytest.importorskip(needed, reason=f"{needed} is not installed: pip install autograd_mini[docs]")
+        pytest.importorskip(needed, reason=f'{needed} is not installed: pip install "autograd_mini[docs]"')
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(out)]
     built = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")

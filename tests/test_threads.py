@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini import engine, modes, nn
+from autograd_mini import engine, modes, nn, writes
 from autograd_mini.autograd import detect_anomaly
 
 THREADS = 8
@@ -159,6 +159,33 @@ def test_in_place_changes_in_one_thread_do_not_hide_or_invent_those_of_another()
         return refused
 
     assert together(work) == [30] * THREADS
+
+
+def test_a_write_that_is_overtaken_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first to take its number is the last to put it down; 0.1 s is for an overtaker that need not wait."""
+    threads: list[threading.Thread] = []
+    results: list[Any] = []
+
+    def overtaker() -> None:
+        x = am.ones(3, requires_grad=True)
+        kept = x * 2.0
+        results.append((kept * kept).sum())
+        kept.detach().add_(1)
+
+    def overtaken() -> int:
+        number = tick()
+        if not threads:
+            threads.append(threading.Thread(target=overtaker))
+            threads[0].start()
+            threads[0].join(0.1)
+        return number
+
+    tick = writes.tick
+    monkeypatch.setattr(writes, "tick", overtaken)
+    am.ones(3).add_(1)
+    threads[0].join(30)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        results[0].backward()
 
 
 # ---------------------------------------------------------------------------------------------------------- modes

@@ -1,4 +1,4 @@
-"""Several processes that train one model: PyTorch's names, on MPI (`pip install autograd_mini[mpi]`).
+"""Several processes that train one model: PyTorch's names, on MPI (`pip install "autograd_mini[mpi]"`).
 
     mpiexec -n 4 python -m mpi4py train.py
 

@@ -69,13 +69,13 @@ def init(backend: str | None = None) -> None:
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:  # RuntimeError: it finds no MPI library
-        raise ImportError(f"several processes need mpi4py and MPI: pip install autograd_mini[mpi] ({error})") from error
+        raise ImportError(f'several processes need MPI: pip install "autograd_mini[mpi]" ({error})') from error
     comm = MPI.COMM_WORLD
     if comm.size == 1 and (started or 1) > 1:
         raise RuntimeError(
             f"{started} processes were started, but each finds itself alone: their launcher belongs to another MPI than"
             f" {MPI.Get_library_version().split(chr(10))[0]!r}, which mpi4py uses. Start them with the mpiexec of that"
-            " one; that of `pip install autograd_mini[mpi]` is in the same folder as python."
+            ' one; that of `pip install "autograd_mini[mpi]"` is in the same folder as python.'
         )
     _world = World(comm, comm.rank, comm.size)
     if comm.size > 1 and not any(os.environ.get(name) for name in _THREADS):
@@ -105,7 +105,7 @@ def _share_cores(neighbours: Any, maximum: Any, in_place: Any) -> None:
         if neighbours.rank == 0 and threads < len(mine):
             warnings.warn(
                 f"{neighbours.size} processes share the cores, and each uses {len(mine)} BLAS threads: start them with"
-                f" OPENBLAS_NUM_THREADS={threads} (or MKL_…, OMP_…), or pip install autograd_mini[mpi]",
+                f' OPENBLAS_NUM_THREADS={threads} (or MKL_…, OMP_…), or pip install "autograd_mini[mpi]"',
                 stacklevel=3,
             )
     neighbours.Free()

@@ -103,5 +103,5 @@ def hypothesis_or_error() -> tuple[Any, Any]:
         import hypothesis.extra.numpy
         import hypothesis.strategies
     except ImportError as error:
-        raise ImportError("the strategies need hypothesis: pip install autograd_mini[testing]") from error
+        raise ImportError('the strategies need hypothesis: pip install "autograd_mini[testing]"') from error
     return hypothesis.strategies, hypothesis.extra.numpy

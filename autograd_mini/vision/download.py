@@ -27,7 +27,7 @@ class Mirrors:
         try:
             from pooch import HTTPDownloader
         except ImportError as why:
-            raise ImportError("downloading needs pooch: pip install autograd_mini[vision]") from why
+            raise ImportError('downloading needs pooch: pip install "autograd_mini[vision]"') from why
         self.http = HTTPDownloader
         self.timeout = timeout
         self.alive: list[str] = []

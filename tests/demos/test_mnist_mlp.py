@@ -70,10 +70,10 @@ def test_what_is_missing_costs_a_sentence_each(tmp_path: Path) -> None:
     done = run(tmp_path, *SMALL, missing=PLOTS + "safetensors safetensors.numpy tqdm pooch", path="")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     for line in (
-        "Predictions:   not drawn: plots need matplotlib: pip install autograd_mini[plot]",
-        "Curves:        not drawn: plots need matplotlib: pip install autograd_mini[plot]",
+        'Predictions:   not drawn: plots need matplotlib: pip install "autograd_mini[plot]"',
+        'Curves:        not drawn: plots need matplotlib: pip install "autograd_mini[plot]"',
         "Graph:         out/mnist/step.svg",
-        "Weights go into an .npz: writing .safetensors needs: pip install autograd_mini[safetensors]",
+        'Weights go into an .npz: writing .safetensors needs: pip install "autograd_mini[safetensors]"',
         "Weights:       out/mnist/weights.npz",
         "Loaded again:  300 of 300 predictions are the same, to the last bit",
     ):
@@ -135,7 +135,7 @@ def test_without_mnist_one_sentence_says_so_and_source_mnist_says_why(
     said = "Data: drawn digits, as MNIST was neither found nor downloaded (--source mnist says why)"
     assert " ".join(done.stdout.split()).startswith(said + " 300 training and 300 test images")
     refused = run(tmp_path, "--source", "mnist", missing="pooch")
-    assert refused.returncode == 2 and "pip install autograd_mini[vision]" in refused.stderr
+    assert refused.returncode == 2 and 'pip install "autograd_mini[vision]"' in refused.stderr
 
 
 def test_help_names_the_defaults_that_there_are(tmp_path: Path) -> None:
