@@ -5,7 +5,7 @@
 >>> with profile() as prof:
 ...     (x * x).sum().backward()
 >>> [(event.key, event.count) for event in prof.key_averages() if event.key in ("mul", "sum", "MulBackward")]
-[('mul', 1), ('sum', 1), ('MulBackward', 2)]
+[('mul', 1), ('sum', 1), ('MulBackward', 1)]
 
 It listens to Python's own profiling hook, so that the engine knows nothing of it and costs nothing when it is off.
 While it is on, every call of a function costs some 0.3 µs more: small operations look slower than they are.
@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any, Self
 
-from .engine import TensorCore, propagate
+from .engine import Node, TensorCore, propagate
 from .optim import Optimizer
 from .primitive import _binary, _general, _unary
 from .serialization import replacing
@@ -83,8 +83,22 @@ class Averages(list[Event]):
     __str__ = table
 
 
+@dataclasses.dataclass(slots=True, eq=False)
+class _Call:
+    """What runs now: a function, a part of the program, or a node of a backward pass, from first rule to last."""
+
+    label: str
+    frame: FrameType | None  # of the function; of a node: of the rule that runs, None between two of them
+    shapes: tuple[tuple[int, ...], ...] = ()
+    walk: FrameType | None = None  # of a node: of the backward pass
+    node: Node | None = None
+    inner: float = 0.0  # seconds of what it called
+    start: float = dataclasses.field(default_factory=time.perf_counter)
+    end: float = 0.0  # of a node: when the last of its rules, or of what it called, so far returned
+
+
 class profile:
-    """Records every operation, rule and optimizer step of the `with` block, in this thread.
+    """Records every operation, node of a backward pass and optimizer step of the `with` block, in this thread.
 
     record_shapes: keep the shapes of the operands, and let `key_averages` tell them apart. The other arguments of
     PyTorch's are refused where they would change anything.
@@ -99,7 +113,7 @@ class profile:
             raise NotImplementedError("profile: with_stack and schedule are not supported, leave them out")
         self._shapes, self._memory, self._ready = record_shapes, profile_memory, on_trace_ready
         self._events: list[Event] = []
-        self._open: list[list[Any]] = []  # of the calls that run now: label, start, time of what they called, shapes
+        self._open: list[_Call] = []
         self._begun = 0.0
 
     def __enter__(self) -> Self:
@@ -152,21 +166,44 @@ class profile:
 
     def _listen(self, frame: FrameType, what: str, result: Any) -> None:
         if what == "call":
-            if (label := _label(frame)) is not None:
-                shapes = _shapes(frame) if self._shapes else ()
-                self._open.append([frame, label, time.perf_counter(), 0.0, shapes])
-        elif what == "return" and self._open and self._open[-1][0] is frame:
-            now = time.perf_counter()
-            _, label, start, inner, shapes = self._open.pop()
-            took, made = now - start, isinstance(result, TensorCore) and self._memory
-            if self._open:
-                self._open[-1][3] += took
-            self._events.append(
-                Event(
-                    label, 1, took * 1e6, (took - inner) * 1e6, result._array.nbytes if made else 0,
-                    (start - self._begun) * 1e6, shapes,
-                )
-            )  # fmt: skip
+            walk = _walk(frame)
+            if walk is not None:
+                self._enter_rule(frame, walk)
+            elif (label := _label(frame)) is not None:
+                self._enter(_Call(label, frame, _shapes(frame) if self._shapes else ()))
+        elif what == "return" and self._open:
+            if self._open[-1].walk is frame:
+                self._leave()  # its last node
+            if self._open and (call := self._open[-1]).frame is frame:
+                call.end = time.perf_counter()
+                if call.node is not None:
+                    call.frame = None
+                else:
+                    self._leave(result)
+
+    def _enter(self, call: _Call) -> None:
+        last = self._open[-1] if self._open else None
+        if last and last.walk and not last.frame and last.walk.f_locals["node"] is not last.node:
+            self._leave()  # the walk has gone on to another node
+        self._open.append(call)
+
+    def _enter_rule(self, frame: FrameType, walk: FrameType) -> None:
+        node, gradient = walk.f_locals["node"], walk.f_locals["gradient"]
+        if self._open and self._open[-1].node is node:
+            self._open[-1].frame = frame
+        else:
+            self._enter(_Call(node.name, frame, (tuple(gradient.shape),) if self._shapes else (), walk, node))
+
+    def _leave(self, result: Any = None) -> None:
+        """The innermost call ended, at its `end`."""
+        call = self._open.pop()
+        took = call.end - call.start
+        if self._open:
+            self._open[-1].inner += took
+            self._open[-1].end = call.end
+        made = result._array.nbytes if self._memory and isinstance(result, TensorCore) else 0
+        since = (call.start - self._begun) * 1e6
+        self._events.append(Event(call.label, 1, took * 1e6, (took - call.inner) * 1e6, made, since, call.shapes))
 
 
 class record_function:
@@ -174,20 +211,19 @@ class record_function:
 
     def __init__(self, name: str, args: str | None = None) -> None:
         self.name = name
-        self._entries: list[Any] = []  # one for each block of it that runs now
+        self._entries: list[_Call] = []  # one for each block of it that runs now
 
     def __enter__(self) -> Self:
-        entry = [None, self.name, time.perf_counter(), 0.0, ()]
-        self._entries.append(entry)
+        self._entries.append(_Call(self.name, None))
         if isinstance(owner := getattr(sys.getprofile(), "__self__", None), profile):
-            owner._open.append(entry)
+            owner._enter(self._entries[-1])
         return self
 
     def __exit__(self, *error: object) -> None:
-        owner, entry = getattr(sys.getprofile(), "__self__", None), self._entries.pop()
-        if isinstance(owner, profile) and owner._open and owner._open[-1] is entry:
-            entry[0] = frame = sys._getframe()
-            owner._listen(frame, "return", None)
+        owner, call = getattr(sys.getprofile(), "__self__", None), self._entries.pop()
+        if isinstance(owner, profile) and owner._open and owner._open[-1] is call:
+            call.end = time.perf_counter()
+            owner._leave()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -214,15 +250,19 @@ _OPERATIONS = {
 _PROPAGATE = _code(propagate)
 
 
+def _walk(frame: FrameType) -> FrameType | None:
+    """The backward pass, if it is one of the rules of its present node that begins here."""
+    caller = frame.f_back
+    if caller is None or caller.f_code is not _PROPAGATE:
+        return None
+    return caller if getattr(caller.f_locals.get("rule"), "__code__", None) is frame.f_code else None
+
+
 def _label(frame: FrameType) -> str | None:
-    """The name of the operation, rule or step whose Python function begins here; None for any other function."""
-    code, caller = frame.f_code, frame.f_back
+    """The name of the operation, pass or step whose Python function begins here; None for any other function."""
+    code = frame.f_code
     if code in _OPERATIONS:
         return str(frame.f_locals["prim"].name)
-    if caller is not None and caller.f_code is _PROPAGATE:
-        rule = caller.f_locals.get("rule")
-        if rule is not None and getattr(rule, "__code__", None) is code:
-            return str(caller.f_locals["node"].name)
     if code is _PROPAGATE:
         return "backward"
     if code.co_name == "step" and isinstance(optimizer := frame.f_locals.get("self"), Optimizer):
@@ -232,7 +272,7 @@ def _label(frame: FrameType) -> str | None:
 
 def _shapes(frame: FrameType) -> tuple[tuple[int, ...], ...]:
     given = frame.f_locals
-    values = given["args"] if "args" in given else [given[name] for name in ("x", "y", "g") if name in given]
+    values = given["args"] if "args" in given else [given[name] for name in ("x", "y") if name in given]
     return tuple(tuple(value.shape) for value in values if hasattr(value, "shape"))
 
 

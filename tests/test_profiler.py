@@ -13,6 +13,7 @@ import pytest
 import autograd_mini as am
 from autograd_mini import nn
 from autograd_mini.profiler import profile, record_function
+from autograd_mini.utils.checkpoint import checkpoint
 
 
 def step(model: Any, optimizer: Any, x: am.Tensor, y: am.Tensor) -> None:
@@ -39,8 +40,50 @@ def test_every_call_is_counted(profiled: profile) -> None:
     assert counts == {
         "forward": 3, "linear": 6, "relu": 3, "softmax_cross_entropy": 3, "mean": 3, "backward": 3, "MeanBackward": 3,
         "SoftmaxCrossEntropyBackward": 3, "ReluBackward": 3, "Optimizer.step#Adam.step": 3,
-        "LinearBackward": 15,  # weight and bias of both layers, x of the second
+        "LinearBackward": 6,  # as in PyTorch a node counts once, however many of its inputs need gradients
     }  # fmt: skip
+
+
+def test_a_node_counts_once_also_where_other_operations_run_between_its_rules() -> None:
+    x, y = am.rand(2, requires_grad=True), am.rand(2, requires_grad=True)
+    with profile() as prof:
+        checkpoint(am.fmod, x, y).sum().backward()  # the rule of y, the second, asks for values: fmod runs again
+    assert [e.key for e in prof.events()] == ["fmod", "sum", "SumBackward", "fmod", "FmodBackward", "backward"]
+    assert all(event.self_cpu_time_total > 0 for event in prof.events())
+
+
+def test_operations_of_a_recorded_backward_pass_stand_within_its_nodes() -> None:
+    x = am.rand(2, requires_grad=True)
+    with profile() as prof:
+        am.autograd.grad((x * x).sum(), x, create_graph=True)
+    events = prof.events()
+    assert [e.key for e in events] == [
+        "mul", "sum", "broadcast_to", "SumBackward", "mul", "mul", "add", "MulBackward", "backward"
+    ]  # fmt: skip
+    inner = sum(e.cpu_time_total for e in events[4:7])  # one product for each rule, and their sum
+    assert events[7].self_cpu_time_total == pytest.approx(events[7].cpu_time_total - inner, rel=1e-6)
+    assert all(event.self_cpu_time_total > 0 for event in events)
+
+
+def test_an_error_in_a_backward_pass_ends_its_calls() -> None:
+    x = am.rand(3, requires_grad=True)
+    middle = x * x
+    middle.register_hook(lambda g: 1 / 0)
+    with profile() as prof:
+        with pytest.raises(ZeroDivisionError):
+            middle.sum().backward()
+        x + 1
+    assert [event.key for event in prof.events()] == ["sum", "SumBackward", "backward", "add"]
+
+
+def test_a_profile_may_begin_within_a_backward_pass() -> None:
+    x = am.rand(3, requires_grad=True)
+    middle, prof = x * x, profile()
+    middle.register_hook(lambda g: prof.__enter__() and None)
+    middle.sum().backward()
+    x + 1
+    prof.__exit__()
+    assert [event.key for event in prof.events()] == ["MulBackward", "add"]
 
 
 def test_times_nest_and_add_up(profiled: profile) -> None:
@@ -69,7 +112,7 @@ def test_kinds_can_be_told_apart_by_shape(profiled: profile) -> None:
 def test_the_table_reads_like_pytorchs(profiled: profile) -> None:
     lines = profiled.key_averages().table(sort_by="count", row_limit=2).splitlines()
     assert " ".join(lines[1].split()) == "Name Self CPU % Self CPU CPU total CPU time avg CPU Mem # of Calls"
-    assert [row.split()[0] for row in lines[3:5]] == ["LinearBackward", "linear"]
+    assert [row.split()[0] for row in lines[3:5]] == ["linear", "LinearBackward"]
     assert lines[-1].startswith("Self CPU time total: ") and len(lines) == 7
     with pytest.raises(ValueError, match="sort_by must be one of key, count"):
         profiled.key_averages().table(sort_by="cuda_time")
