@@ -399,5 +399,5 @@ def test_a_users_primitive_gets_an_emitter(tmp_path: Path) -> None:
 
 def test_without_onnx_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r"pip install autograd_mini\[onnx\]"):
+    with pytest.raises(ImportError, match=r'pip install "autograd_mini\[onnx\]"'):
         export(nn.Linear(2, 2), am.ones(1, 2), tmp_path / "x.onnx")

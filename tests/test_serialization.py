@@ -199,7 +199,7 @@ def test_other_devices_and_folders_that_do_not_exist(tmp_path: Path) -> None:
 def test_without_safetensors_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "safetensors", None)
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
-    with pytest.raises(ImportError, match=r"pip install autograd_mini\[safetensors\]"):
+    with pytest.raises(ImportError, match=r'pip install "autograd_mini\[safetensors\]"'):
         save({}, tmp_path / "x.safetensors")
     assert os.listdir(tmp_path) == []
     header = b'{"w":{"dtype":"I16","shape":[2],"data_offsets":[0,4]}}'
