@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import warnings
@@ -162,10 +163,12 @@ class Optimizer:
         """
         param._array = whole = memory_of(param._array)
         arrays = [whole, memory_of(param.grad._array), *[b._array for b in buffers]]  # type: ignore[union-attr]
-        turned = group["maximize"]
+        turned, small = group["maximize"], whole.size <= SMALL or not on_host(whole)
         writes.note(whole)
-        for p, g, *pieces in _pieces(arrays) if whole.size > SMALL and on_host(whole) else (arrays,):
-            own, *spares = self._scratch(p)
+        shape = None
+        for p, g, *pieces in [arrays] if small else _pieces(arrays):
+            if shape != p.shape:  # the last piece may be shorter
+                shape, (own, *spares) = p.shape, self._scratch(p, small)
             if weight_decay:
                 decay = np.multiply(p, constant(weight_decay, p), own)
                 g = np.subtract(decay, g, own) if turned else np.add(decay, g, own)
@@ -175,9 +178,9 @@ class Optimizer:
                 g = np.positive(g, own)
             yield (p, g, *pieces, *spares)
 
-    def _scratch(self, p: Array) -> list[Any]:
+    def _scratch(self, p: Array, small: bool) -> list[Any]:
         """1 + `_spares` arrays like this piece; the first is None for a small one: let NumPy make it if needed."""
-        if p.size <= SMALL or not on_host(p):
+        if small:
             return [None, *[np.empty_like(p) for _ in range(self._spares)]]
         kept: dict[Any, Array] = self.__dict__.setdefault("_scratches", {})
         if p.dtype not in kept:
@@ -273,7 +276,14 @@ def check(options: Group, **names: str) -> None:
 
 def constant(value: Any, like: Array) -> Array:
     """A number as a 0-d array of this one's dtype: a ufunc takes it twice as fast as a Python number."""
-    return np.array(float(value), like.dtype) if on_host(like) else like.dtype.type(value)
+    return _constant(float(value), like.dtype) if on_host(like) else like.dtype.type(value)
+
+
+@functools.lru_cache(maxsize=256)
+def _constant(value: float, dtype: np.dtype[Any]) -> Array:
+    array = np.array(value, dtype)
+    array.flags.writeable = False  # all optimizers share it
+    return array
 
 
 def zeros(state: State, name: str, param: Tensor) -> Tensor:
