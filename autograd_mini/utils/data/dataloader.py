@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextvars
+import copy
 import itertools
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -61,29 +62,10 @@ class DataLoader(Generic[T]):
         streams = isinstance(dataset, IterableDataset)
         if not streams and not hasattr(dataset, "__getitem__"):
             raise TypeError(f"DataLoader: expected a data set, which has __getitem__, not {type(dataset).__name__}")
-        unspecified = "DataLoader with IterableDataset: expected unspecified {0} option, but got {0}={1}"
-        batched_otherwise = batch_size != 1 or shuffle or sampler is not None or drop_last
-        for wrong, reason in (
-            (num_workers < 0, "num_workers option should be non-negative; use num_workers=0 to load in this thread."),
-            (timeout < 0, "timeout option should be non-negative"),
-            (prefetch_factor and not num_workers, "prefetch_factor option could only be specified with workers"),
-            (prefetch_factor is not None and prefetch_factor < 1, "prefetch_factor option should be positive"),
-            (persistent_workers and not num_workers, "persistent_workers option needs num_workers > 0"),
-            (streams and shuffle, unspecified.format("shuffle", shuffle)),
-            (streams and sampler is not None, unspecified.format("sampler", sampler)),
-            (streams and batch_sampler is not None, unspecified.format("batch_sampler", batch_sampler)),
-            (sampler is not None and shuffle, "sampler option is mutually exclusive with shuffle"),
-            (
-                batch_sampler is not None and batched_otherwise,
-                "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last",
-            ),
-            (
-                batch_size is None and drop_last,
-                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last",
-            ),
-        ):
-            if wrong:
-                raise ValueError(reason)
+        if generator is not None and not isinstance(generator, Generator):
+            raise TypeError(f"DataLoader: generator must be an autograd_mini.Generator, not {generator!r:.40}")
+        _check_batching(streams, batch_size, shuffle, sampler, batch_sampler, drop_last)
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         if streams and num_workers:
             raise NotImplementedError("an IterableDataset is read in this thread: use num_workers=0")
         if persistent_workers or multiprocessing_context is not None:
@@ -132,10 +114,10 @@ class DataLoader(Generic[T]):
             size = self.batch_size
             samples = iter(self.dataset if size is None else batched(self.dataset, size, self.drop_last))
             _skip(samples, done)
-            return map(self.collate_fn, samples)
+            return (self.collate_fn(sample) for sample in samples)  # map would take a StopIteration for the end
         requests = iter(self._requests())
         _skip(requests, done)
-        return self._ahead(requests) if self.num_workers else map(self._fetch, requests)
+        return self._ahead(requests) if self.num_workers else (self._fetch(request) for request in requests)
 
     def _generator(self) -> Generator | None:
         """What the order is drawn from; None if there is nothing to draw."""
@@ -200,8 +182,15 @@ class DataLoader(Generic[T]):
 
     def _ahead(self, requests: Iterator[Any]) -> Iterator[T]:
         """The same batches from threads; however the pass ends, none of them outlives it."""
-        numbers = itertools.count()
-        start = (lambda: self.worker_init_fn(next(numbers))) if self.worker_init_fn else None  # type: ignore[misc]
+        numbers, failures = itertools.count(), list[BaseException]()
+
+        def start() -> None:
+            try:
+                if self.worker_init_fn is not None:
+                    self.worker_init_fn(next(numbers))
+            except BaseException as error:  # the pool would log it, and perhaps go on without this thread
+                failures.append(error)
+
         pool = concurrent.futures.ThreadPoolExecutor(self.num_workers, initializer=start)
         pending: deque[concurrent.futures.Future[T]] = deque()
         patient = True
@@ -209,17 +198,58 @@ class DataLoader(Generic[T]):
             while True:
                 for request in itertools.islice(requests, self.num_workers * self.prefetch_factor - len(pending)):  # type: ignore[operator]
                     pending.append(pool.submit(contextvars.copy_context().run, self._fetch, request))
-                if not pending:
-                    return
+                if failures or not pending:
+                    break
                 patient = bool(concurrent.futures.wait([pending[0]], self.timeout or None).done)
                 if not patient:
                     raise RuntimeError(f"DataLoader timed out after {self.timeout} seconds")
                 yield pending.popleft().result()
         finally:
             pool.shutdown(wait=patient, cancel_futures=True)
+        if failures:
+            raise failures[0]
 
 
 _START: Mapping[str, Any] = {"batches": 0, "generator": None}
+
+
+def _check_batching(
+    streams: bool, batch_size: int | None, shuffle: bool | None, sampler: Any, batch_sampler: Any, drop_last: bool
+) -> None:
+    """Raise ValueError where options contradict each other, or the data set."""
+    unspecified = "DataLoader with IterableDataset: expected unspecified {0} option, but got {0}={1}"
+    batched_otherwise = batch_size != 1 or shuffle or sampler is not None or drop_last
+    _refuse(
+        (streams and shuffle, unspecified.format("shuffle", shuffle)),
+        (streams and sampler is not None, unspecified.format("sampler", sampler)),
+        (streams and batch_sampler is not None, unspecified.format("batch_sampler", batch_sampler)),
+        (sampler is not None and shuffle, "sampler option is mutually exclusive with shuffle"),
+        (
+            batch_sampler is not None and batched_otherwise,
+            "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last",
+        ),
+        (
+            batch_size is None and drop_last,
+            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last",
+        ),
+    )
+
+
+def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool) -> None:
+    _refuse(
+        (num_workers < 0, "num_workers option should be non-negative; use num_workers=0 to load in this thread."),
+        (timeout < 0, "timeout option should be non-negative"),
+        (timeout and not num_workers, "timeout option could only be specified with workers, it waits for them"),
+        (prefetch_factor and not num_workers, "prefetch_factor option could only be specified with workers"),
+        (prefetch_factor is not None and prefetch_factor < 1, "prefetch_factor option should be positive"),
+        (persistent_workers and not num_workers, "persistent_workers option needs num_workers > 0"),
+    )
+
+
+def _refuse(*cases: tuple[Any, str]) -> None:
+    for wrong, reason in cases:
+        if wrong:
+            raise ValueError(reason)
 
 
 def _skip(items: Iterator[Any], count: int) -> None:
@@ -289,8 +319,12 @@ def _is_container(data: Any) -> bool:
 def _rebuilt(like: Any, function: Callable[[Any], Any], parts: Any = None) -> Any:
     """A container like `like` of `function(part)`; a list for a tuple that has no names."""
     parts = like if parts is None else parts
+    if isinstance(like, MutableMapping):  # a defaultdict keeps its default
+        made: Any = copy.copy(like)
+        made.update({key: function(parts[key]) for key in parts})
+        return made
     if isinstance(like, Mapping):
-        made: Any = {key: function(parts[key]) for key in parts}
+        made = {key: function(parts[key]) for key in parts}
     elif hasattr(like, "_fields"):
         return type(like)(*map(function, parts))
     else:

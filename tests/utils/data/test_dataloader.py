@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 import tracemalloc
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -102,6 +102,7 @@ SAMPLES: list[Any] = [
     [np.ones((2, 3)), np.zeros((2, 3))],
     [np.array(1.0), np.array(2.0)],
     [OrderedDict(z=1, a=2), OrderedDict(z=3, a=4)],
+    [defaultdict(int, a=1), defaultdict(int, a=2)],
     [range(3), range(3, 6)],
 ]
 
@@ -239,6 +240,10 @@ def test_what_is_not_offered_says_so() -> None:
         DataLoader[Any](Stream(3), num_workers=1)
     with pytest.warns(UserWarning, match="pin_memory"):
         DataLoader[Any](digits(), pin_memory=True)
+    with pytest.raises(ValueError, match="timeout option could only be specified with workers"):
+        DataLoader[Any](digits(), timeout=1)
+    with pytest.raises(TypeError, match=r"generator must be an autograd_mini\.Generator, not Generator\(PCG64"):
+        DataLoader[Any](digits(), shuffle=True, generator=np.random.default_rng(0))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="num_samples=0"):
         DataLoader[Any]([], shuffle=True)
     loader = DataLoader[Any](digits())
@@ -271,6 +276,37 @@ def test_an_error_in_a_worker_is_the_error_itself() -> None:
     with pytest.raises(KeyError, match="sample 4 is missing"):
         list(loader)
     assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_an_error_in_worker_init_fn_is_the_error_itself(broken: int) -> None:
+    raised, before = threading.Event(), set(threading.enumerate())
+
+    def refuse(number: int) -> None:
+        if number == broken:
+            raised.set()
+            raise ValueError(f"worker {number} has no camera")
+
+    class Waiting(Squares):
+        def __getitem__(self, index: int) -> Any:
+            assert raised.wait(30)  # so that both workers start
+            return index
+
+    with pytest.raises(ValueError, match=f"worker {broken} has no camera"):
+        list(DataLoader[Any](Waiting(), num_workers=2, worker_init_fn=refuse))
+    assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_stop_iteration_of_the_data_does_not_end_the_pass(workers: int) -> None:
+    class Exhausted(Squares):
+        def __getitem__(self, index: int) -> Any:
+            return next(iter(()))
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(DataLoader[Any](Exhausted(), num_workers=workers))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(DataLoader[Any](Stream(3), collate_fn=lambda batch: next(iter(()))))
 
 
 def test_a_worker_that_hangs_is_reported() -> None:
