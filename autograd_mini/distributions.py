@@ -196,11 +196,13 @@ class Categorical(Distribution):
         super().__init__(given.shape[:-1], validate_args)
         vars(self)[name] = given
         if logits is None:
-            self._check((given >= 0) & (given.sum(-1, keepdim=True) > 0), name, "Simplex()")
-            vars(self)[name] = given / given.sum(-1, keepdim=True)
+            total = given.sum(-1, keepdim=True)
+            self._check((given >= 0).all(-1, keepdim=True) & (total > 0) & (total < math.inf), name, "Simplex()")
+            vars(self)[name] = given / total
         else:
-            self._check(given == given, name, "IndependentConstraint(Real(), 1)")
-            vars(self)[name] = given - given.logsumexp(-1, keepdim=True)
+            total = given.logsumexp(-1, keepdim=True)
+            self._check(abs(total) < math.inf, name, "IndependentConstraint(Real(), 1)")  # nor NaN
+            vars(self)[name] = given - total
         self._num_events: int = given.shape[-1]
 
     @cached_property

@@ -171,10 +171,16 @@ def _of_chosen(
 ) -> tuple[Function, tuple[Tree, ...]]:
     """func as a function of the arguments to differentiate by alone, and these arguments."""
     numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not all(isinstance(number, int) for number in numbers):
+        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {argnums!r}")
+    if not numbers:
+        raise RuntimeError("argnums must be non-empty")
     for number in numbers:
         if not -len(args) <= number < len(args):
             raise RuntimeError(f"Got argnum={number}, but only {len(args)} positional inputs")
     numbers = tuple(number % len(args) for number in numbers)
+    if len(set(numbers)) < len(numbers):
+        raise RuntimeError(f"argnums elements must be unique, got {argnums}")
 
     def of_chosen(*xs: Any) -> Any:
         replaced = dict(zip(numbers, xs, strict=True))

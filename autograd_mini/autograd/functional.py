@@ -62,23 +62,29 @@ def vhp(
     >>> vhp(lambda x: (x**3).sum(), am.tensor([1.0, 2.0]), am.tensor([1.0, 1.0]))
     (tensor(9.), tensor([ 6., 12.]))
     """
-    values: list[Tensor] = []
-
-    def gradient(*xs: Any) -> Tree:
-        value, slopes = vjp(_single(func, "vhp"), xs if isinstance(inputs, tuple) else xs[0], None, True, strict)
-        values.append(value if create_graph else value.detach())
-        return slopes
-
-    run = Evaluation(gradient, inputs, create_graph, strict, "vhp")
-    seeds = run.directions(v, inputs, "the input is")
-    return values[0], tree_like(inputs, run.pull_back(seeds))
+    return _hessian_product("vhp", func, inputs, v, create_graph, strict)
 
 
 def hvp(
     func: Function, inputs: Tree, v: Tree = None, create_graph: bool = False, strict: bool = False
 ) -> tuple[Tensor, Tree]:
     """(func(*inputs), H v): the same as `vhp`, since second derivatives do not depend on their order."""
-    return vhp(func, inputs, v, create_graph, strict)
+    return _hessian_product("hvp", func, inputs, v, create_graph, strict)
+
+
+def _hessian_product(
+    name: str, func: Function, inputs: Tree, v: Tree, create_graph: bool, strict: bool
+) -> tuple[Tensor, Tree]:
+    values: list[Tensor] = []
+
+    def gradient(*xs: Any) -> Tree:
+        value, slopes = vjp(_single(func, name), xs if isinstance(inputs, tuple) else xs[0], None, True, strict)
+        values.append(value if create_graph else value.detach())
+        return slopes
+
+    run = Evaluation(gradient, inputs, create_graph, strict, name)
+    seeds = run.directions(v, inputs, "the input is")
+    return values[0], tree_like(inputs, run.pull_back(seeds))
 
 
 def jacobian(

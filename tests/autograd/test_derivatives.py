@@ -234,6 +234,20 @@ def test_argnums(argnums: Any) -> None:
     agree(lambda lib: namespace(lib).jacrev(f, argnums=argnums)(t(lib, 1, 2), t(lib, 3, 4)))
 
 
+@pytest.mark.parametrize("argnums", [(0, 0), (1, -1), (), [0, 1], "x", 2, -3, (0, 2)])
+def test_wrong_argnums_are_torchs_errors(argnums: Any) -> None:
+    for transform in ("grad", "jacrev", "jacfwd", "hessian"):
+        for lib in (am, torch):
+            with pytest.raises(RuntimeError, match=r"(?i)argnums?( elements)? ?(must|=)"):
+                getattr(lib.func, transform)(lambda x, y: x * y, argnums=argnums)(lib.tensor(2.0), lib.tensor(3.0))
+
+
+def test_errors_name_the_function_that_was_called() -> None:
+    for name in ("vhp", "hvp"):
+        with pytest.raises(RuntimeError, match=f"The function given to {name} should return a single Tensor"):
+            getattr(am.autograd.functional, name)(lambda x: (x, x), am.ones(2), am.ones(2))
+
+
 def test_aux_and_trees() -> None:
     def f(params: Any, x: Any) -> Any:
         y = params["w"] * x + params["b"][0]
