@@ -207,8 +207,7 @@ def train_and_show(args: argparse.Namespace) -> None:
     data = read_data(args)
     if not distributed.rank():
         distributed.barrier()
-    source, reasons, _ = data.source.partition(" (MNIST could not be had")
-    said = f"Data: {source}" + ", as MNIST was neither found nor downloaded (--source mnist says why)" * bool(reasons)
+    said = f"Data: {data.source}".replace('load_mnist(source="mnist")', "--source mnist")
     print(textwrap.fill(said, shutil.get_terminal_size().columns, break_on_hyphens=False, break_long_words=False))
     print(f"{len(data.train_images):,} training and {len(data.test_images):,} test images of 28 × 28")
     train = pixels(data.train_images, args.dtype), am.tensor(data.train_labels, dtype=am.int64)

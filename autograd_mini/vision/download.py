@@ -67,7 +67,8 @@ def _join(address: str, file: str) -> str:
 def _brief(why: BaseException) -> str:
     """The heart of what `requests` wraps in a long message about retries, without the connection that it names."""
     reason = getattr(why.args[0], "reason", None) if why.args else None
-    return re.sub(r"^\w+\(host=.*?\): ", "", str(reason or why)) or type(why).__name__
+    said = reason.args[-1] if reason and reason.args else why  # before it, if anything, stands the connection
+    return re.sub(r"^\w+\(host=.*?\): ", "", str(said)) or type(why).__name__
 
 
 class _Bounded(io.BytesIO):

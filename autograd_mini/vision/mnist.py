@@ -58,6 +58,7 @@ class DataSet(NamedTuple):
     members: tuple[Member, ...]
 
 
+INSTEAD = 'drawn digits, as MNIST was neither found nor downloaded: load_mnist(source="mnist") says why'
 MNIST = DataSet(
     name="MNIST",
     keras="mnist.npz",
@@ -138,8 +139,8 @@ def load_mnist(
     `timeout` seconds to answer at all; the one in use gets as long between two pieces of a file, and 60 times
     that for a whole file. One that fails is not asked again.
 
-    If none has it, `source="auto"` returns the drawn digits and their `.source` the reasons; `"mnist"` raises
-    DataError with them; `"digits"` draws at once. Raises DataError where `data` is not MNIST or spoiled.
+    If none has it, `source="auto"` returns the drawn digits, as their `.source` says; `"mnist"` raises DataError
+    with the reasons; `"digits"` draws at once. Raises DataError where `data` is not MNIST or spoiled.
 
     >>> train_images, train_labels, test_images, test_labels, source = load_mnist()  # doctest: +SKIP
     """
@@ -168,10 +169,10 @@ def load_mnist(
             tried.append(str(why))
     else:
         tried.append("download=False")
-    reasons = f"{MNIST.name} could not be had: {'; '.join(tried)}"
     if source == "mnist":
+        reasons = f"{MNIST.name} could not be had: {'; '.join(tried)}"
         raise DataError(f"{reasons}. Give a folder that has it as data or in AUTOGRAD_MINI_DATA")
-    return _drawn(MNIST, f"drawn digits ({reasons})")
+    return _drawn(MNIST, INSTEAD)
 
 
 def _drawn(dataset: DataSet, source: str) -> MNISTData:

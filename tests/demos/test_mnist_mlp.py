@@ -132,7 +132,7 @@ def test_without_mnist_one_sentence_says_so_and_source_mnist_says_why(
     small = ["--limit", "300", "--epochs", "0", "--hidden"]
     done = run(tmp_path, *small, missing=PLOTS + "pooch")
     assert done.returncode == 0, done.stderr
-    said = "Data: drawn digits, as MNIST was neither found nor downloaded (--source mnist says why)"
+    said = "Data: drawn digits, as MNIST was neither found nor downloaded: --source mnist says why"
     assert " ".join(done.stdout.split()).startswith(said + " 300 training and 300 test images")
     refused = run(tmp_path, "--source", "mnist", missing="pooch")
     assert refused.returncode == 2 and 'pip install "autograd_mini[vision]"' in refused.stderr
