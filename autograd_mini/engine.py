@@ -139,14 +139,15 @@ def record(
 class TensorCore:
     """What the engine needs of a tensor: the array, and the node that made it. `tensor.Tensor` adds the rest."""
 
-    __slots__ = ("__dict__", "__weakref__", "_array", "_base", "_frozen", "_grad", "_node", "_origin")
+    __slots__ = ("__dict__", "__weakref__", "_array", "_base", "_frozen", "_grad", "_node", "_origin", "_views")
 
     _array: Array  # an ndarray; a NumPy scalar where an operation returned one
     _node: Node | None  # None: no gradient is required
-    _base: tuple[Tensor, Any]  # unset, but where this is a view x[i]: x and i
+    _base: tuple[Any, ...] | None  # unset, but where this is a view of a tensor: that, and the call that shows it
     _frozen: tuple[Any, Any]  # unset, but where this leaf ceased to require grad: its hooks, should it do so again
     _grad: Tensor | None  # unset, but where `.grad` belongs to a tensor that does not require grad
     _origin: weakref.ref[Node]  # unset, but where this was detached from the result of a recorded operation
+    _views: set[weakref.ref[Tensor]]  # unset, but where there are views of this
 
     @property
     def requires_grad(self) -> bool:

@@ -165,7 +165,8 @@ def primitive(
         if rule.__name__ == "<lambda>":  # tracebacks shall say whose rule failed
             rule.__name__ = rule.__qualname__ = title = f"{made.name}_backward_{input_name}"
             rule.__code__ = rule.__code__.replace(co_name=title, co_qualname=title)
-    apply = {1: _unary, 2: _binary}.get(len(made.inputs) if made.plain else 0, _general)(made)
+    kind = _view if view else {1: _unary, 2: _binary}.get(len(made.inputs) if made.plain else 0, _general)
+    apply = kind(made)
     apply.__name__ = apply.__qualname__ = made.name
     apply.__doc__, apply.primitive = made.__doc__, made  # type: ignore[attr-defined]
     PRIMITIVES[made.name] = made
@@ -315,6 +316,25 @@ def _general(prim: Primitive) -> Callable[..., Any]:
             given = given if len(given) != 2 else given[parents.index(None)]
         plan = plans[1 if variadic else needed]
         return record(prim, tuple(parents), env, plan, out, mode, given, options or None)
+
+    return apply
+
+
+def _view(prim: Primitive) -> Callable[..., Any]:
+    """The result shows memory of the first input: each knows of the other, for changes in place."""
+    operation = _general(prim)
+
+    def apply(*args: Any, **options: Any) -> Any:
+        view, x = operation(*args, **options), args[0] if args else None
+        if isinstance(x, TensorCore) and (view._node is not None or x._node is None):
+            memory, whole = view._array.base, x._array
+            if memory is not None and (memory is whole or memory is whole.base):  # else reshape had to copy
+                view._base = x, apply, args[1:], options
+                views = getattr(x, "_views", None)
+                if views is None:
+                    views = x._views = set()
+                views.add(weakref.ref(view, views.discard))
+        return view
 
     return apply
 

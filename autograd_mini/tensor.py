@@ -21,7 +21,11 @@ from .primitive import OPERATIONS, ShapeError
 from .protocols import _array_function, _array_ufunc
 from .rules import elementwise as ew
 from .rules import index, linalg, shape
-from .writes import check_result, check_writable, describe, outlive, owner, tick, writes
+from .writes import check_result, check_writable, describe, outlive, owner, seen_in, tick, writes
+
+
+def _reflected(operation: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, other: operation(other, self)
 
 
 class Tensor(TensorCore):
@@ -83,7 +87,7 @@ class Tensor(TensorCore):
                 raise RuntimeError(f"data of {describe(array)} assigned to {describe(self._array)} in a graph")
             self._node.shape, self._node.dtype = array.shape, array.dtype
             writes.note(memory_of(self._array))
-        self._array = array
+        self._array, self._base = array, None
 
     @property
     def T(self) -> Tensor:
@@ -212,6 +216,9 @@ class Tensor(TensorCore):
     __mod__, __floordiv__ = ew.remainder, ew.floor_divide
     __lshift__, __rshift__ = ew.bitwise_left_shift, ew.bitwise_right_shift
     __radd__, __rmul__, __rand__, __ror__, __rxor__ = __add__, __mul__, __and__, __or__, __xor__
+    __rsub__, __rtruediv__, __rpow__ = _reflected(ew.sub), _reflected(ew.div), _reflected(ew.pow)
+    __rmod__, __rfloordiv__ = _reflected(ew.remainder), _reflected(ew.floor_divide)
+    __rmatmul__ = _reflected(linalg.matmul)
 
     def __eq__(self, other: Any) -> Any:
         return NotImplemented if other is None else ew.eq(self, other)
@@ -219,32 +226,11 @@ class Tensor(TensorCore):
     def __ne__(self, other: Any) -> Any:
         return NotImplemented if other is None else ew.ne(self, other)
 
-    def __rsub__(self, other: Any) -> Any:
-        return ew.sub(other, self)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return ew.div(other, self)
-
     def __pos__(self) -> Tensor:
         return self
 
-    def __rmod__(self, other: Any) -> Any:
-        return ew.remainder(other, self)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return ew.floor_divide(other, self)
-
-    def __rpow__(self, other: Any) -> Any:
-        return ew.pow(other, self)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return linalg.matmul(other, self)
-
     def __getitem__(self, item: Any) -> Any:
-        view = index.getitem(self, index=(where := plain_index(item)))
-        if (view._node is not None or self._node is None) and owner(view._array) is owner(self._array):
-            view._base = self, where
-        return view
+        return index.getitem(self, index=plain_index(item))
 
     # ------------------------------------------------------------------------------------------------- in place
 
@@ -253,7 +239,7 @@ class Tensor(TensorCore):
         value = value if isinstance(value, TensorCore) else wrap(devices.beside(array_from(value, self.dtype), self))
         where = index.placed(where, self._array)
         recorded = mode.grad and (self._node is not None or value._node is not None)
-        if recorded and getattr(self, "_base", None) is not None:
+        if recorded and seen_in(self):
             self._write(index.setitem(wrap(copy_of(self._array), self._node), value, index=where))
             return
         check_writable(self, recorded, mode.grad)
@@ -273,7 +259,6 @@ class Tensor(TensorCore):
     def _write(self, result: Tensor) -> Tensor:
         """Take over the values (and, if it is recorded, the history) of `result`, in this tensor's own memory."""
         grad_enabled = current_mode().grad
-        base, where = getattr(self, "_base", None) or (self, ...)
         check_writable(self, result._node is not None, grad_enabled)
         check_result(self, result)
         if result._node is not None and result.dtype != self.dtype:
@@ -281,10 +266,10 @@ class Tensor(TensorCore):
         elif result._node is None and self._node is not None and grad_enabled:  # a constant cuts the history off
             result = index.setitem(wrap(copy_of(self._array), self._node), result, index=...)
         node = result._node
-        if node is not None and base is not self:  # x[i] += v: what becomes part of the view's history is part of x's
+        if node is not None and (seen := seen_in(self)):  # x[i] += v is part of the history of x, and of all its views
             outlive(node, self._array)
-            base[where] = result
-            self._node = base[where]._node
+            base, look = seen
+            base._write(index.copy_slices(base, result, look=look))
             return self
         if isinstance(self._array, np.generic):  # immutable, so nobody shares it
             self._array, self._node = result._array.astype(self.dtype), node if node is not None else self._node
@@ -301,6 +286,10 @@ class Tensor(TensorCore):
         assert node is not None
         node.number = tick()  # younger than the write whose result it explains
         self._node = node
+        for reference in tuple(getattr(self, "_views", ())):
+            view = reference()
+            if view is not None and not (view.is_leaf and view.requires_grad) and (seen := seen_in(view)):
+                view._explain(seen[1](self)._node)
 
     def where(self, condition: Any, other: Any) -> Any:
         """self where the condition holds, other elsewhere."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +58,15 @@ def owner(array: Any) -> Any:
     while is_memory(base := array.base):
         array = base
     return array
+
+
+def seen_in(view: TensorCore) -> tuple[Any, Callable[[Any], Any]] | None:
+    """Of a view: the tensor whose memory it shows, and the function that shows it again."""
+    if (shown := getattr(view, "_base", None)) is None:
+        return None
+    base, operation, args, options = shown
+    same = owner(base._array) is owner(view._array)  # else one of the two was given other data
+    return (base, lambda x: operation(x, *args, **options)) if same else None
 
 
 def describe(value: Any) -> str:

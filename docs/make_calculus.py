@@ -36,6 +36,7 @@ What happens at kinks and ties is shown, and executed, in [conventions](conventi
 TORCH = {
     "pow_number": "`x ** number`", "clip_number": "`clamp`, numbers as bounds", "astype": "`to`",
     "getitem": "`x[i]`, a view", "index": "`x[i]`, a copy", "setitem": "`x[i] = v`",
+    "copy_slices": "`x.T[i] = v` and the like",
     "put": "in `index_put`, accumulating", "put_diagonal": "in `diagonal`", "windows_of": "`F.unfold`",
     "to_device": "`to`", "overlap_add": "`F.fold`", "convolution": "`F.conv1d`, `F.conv2d`",
     "conv_transpose": "`F.conv_transpose1d`, `F.conv_transpose2d`", "conv_weight": "in `F.conv2d`",

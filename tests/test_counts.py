@@ -25,7 +25,7 @@ Figures = dict[str, float]
 NAMES = ("nodes", "kept", "held", "allocated forward", "allocated backward", "calls forward", "calls backward")
 STEPS = {
     "mnist_mlp": (5, 754_688, 1_898_339, 644_634, 2_374_938, 60, 133),
-    "lenet": (18, 2_518_560, 6_776_561, 8_347_243, 15_032_742, 311, 435),
+    "lenet": (18, 2_518_560, 6_776_561, 8_347_243, 15_032_742, 314, 435),
     "transformer": (33, 8_389_120, 9_991_153, 23_609_493, 21_367_177, 410, 409),
 }
 RECORDED: dict[str, Figures] = {name: dict(zip(NAMES, values, strict=True)) for name, values in STEPS.items()}

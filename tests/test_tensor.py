@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import operator
 import pickle
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -447,6 +449,86 @@ def test_writing_into_a_view_writes_the_history_of_its_tensor() -> None:
     part[0].zero_()
     (y * y).sum().backward()
     assert y.tolist() == [0, 7, 6] and w.grad.tolist() == [0, 28, 14 + 24]
+
+
+LOOKS: dict[str, Callable[[Any], Any]] = {
+    "x.T": lambda x: x.T,
+    "x.T[1]": lambda x: x.T[1],
+    "view": lambda x: x.view(3, 2)[1:],
+    "reshape": lambda x: x.reshape(-1)[::2],
+    "a reshape of what is not contiguous": lambda x: x.T.reshape(3, 2, 1),
+    "transpose": lambda x: x.transpose(0, 1).unsqueeze(1),
+    "permute": lambda x: x.view(1, 2, 3).permute(2, 0, 1)[2],
+    "squeeze": lambda x: x[:1].squeeze(0),
+    "diagonal": lambda x: x.diagonal(),
+    "narrow, select": lambda x: x.narrow(1, 1, 2).select(0, 1),
+    "an element": lambda x: x.flatten()[4],
+    "unflatten": lambda x: x.unflatten(1, (3, 1)).mT,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("history", [True, False])
+def test_a_change_of_any_view_is_part_of_the_history_of_all_that_share_it(look: str, history: bool) -> None:
+    """As in PyTorch: of the tensor, of the view, and of views taken before; values, first and second derivatives."""
+    torch = pytest.importorskip("torch")
+
+    def run(lib: Any) -> list[Any]:
+        w = lib.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=lib.float64, requires_grad=True)
+        x = w * 2 if history else lib.zeros(2, 3, dtype=lib.float64) + 1.5
+        before, view = x[:, 1:], LOOKS[look](x)
+        view.mul_(w[1, 1])
+        view += LOOKS[look](w * w)
+        view[...] = view.clone() * w[0, 2]
+        x.mul_(w)
+        y = [x, view, before, x.view(-1)[2:]]
+        total = sum((part.sin() * k).sum() for k, part in enumerate(y, 1))
+        (first,) = lib.autograd.grad(total, w, create_graph=True)
+        (second,) = lib.autograd.grad((first * first).sum(), w)
+        return [each.detach().numpy() for each in [*y, total, first, second]]
+
+    for ours, theirs in zip(run(am), run(torch), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("cut", [lambda x: x.split(2)[1], lambda x: x.chunk(2)[1], lambda x: x.unbind()[-1]])
+def test_parts_of_a_tensor_can_be_changed_in_the_graph(cut: Callable[[Any], Any]) -> None:
+    """PyTorch refuses to write into one of several views that were made at once."""
+    w = am.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+    x, y = w * 1, w * 1
+    cut(x).mul_(w[0] * 5)
+    y[-cut(y).numel() :] *= w[0] * 5
+    assert x.tolist() == y.tolist() != w.tolist()
+    (x * x).sum().backward()
+    first, w.grad = w.grad, None
+    (y * y).sum().backward()
+    assert w.grad.tolist() == first.tolist() and first[0] > 100
+
+
+def test_views_whose_tensor_was_given_other_data_stay_what_they_were() -> None:
+    w, x = am.ones(2, requires_grad=True), am.zeros(2, 2)
+    left, right = x[0], x[1]
+    left.data = am.full((2,), 7.0)
+    x[:] = w
+    assert left.tolist() == [7, 7] and not left.requires_grad and right.requires_grad and right.tolist() == [1, 1]
+    left.mul_(w)
+    assert x.tolist() == [[1, 1], [1, 1]] and left.requires_grad
+    x.data = am.zeros(2, 2)
+    right.mul_(w * 3)
+    assert right.tolist() == [3, 3] and x.tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_tensor_and_its_views_leave_no_cycle() -> None:
+    x = am.zeros(3)
+    kept = weakref.ref(x)
+    views = [x[i] for i in range(3)] + [x.view(3, 1)]
+    views[0].copy_(am.ones(1, requires_grad=True)[0])
+    gc.disable()
+    try:
+        del x, views
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_a_view_made_without_history_does_not_hold_the_graph() -> None:

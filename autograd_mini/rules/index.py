@@ -7,12 +7,13 @@ with arrays in place of tensors.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..devices import beside, copy_of, is_memory, memory_of, on_host
-from ..engine import Array
+from ..engine import Array, TensorCore, wrap
 from ..primitive import NUMPY, ShapeError, call, called, composition, primitive
 
 Index = Any
@@ -176,6 +177,22 @@ def setitem(x: Array, value: Array, *, index: Index) -> Array:
     """
     result = copy_of(x)
     result[placed(index, x)] = value
+    return result
+
+
+def _seen(look: Any, x: Array) -> Array:
+    return look(x) if isinstance(x, TensorCore) else look(wrap(x))._array
+
+
+def _copy_slices_x(g: Array, look: Callable[[Any], Any]) -> Array:
+    return call(copy_slices, g, 0.0, look=look)
+
+
+@primitive(public=False, x=_copy_slices_x, value=lambda g, look: _seen(look, g))
+def copy_slices(x: Array, value: Array, *, look: Callable[[Any], Any]) -> Array:
+    """A copy of x with look(x) = value, where `look` is a view: what a change of the view means for x."""
+    result = memory_of(x).copy("C")  # of memory in this order every reshape is a view
+    _seen(look, result)[...] = value
     return result
 
 

@@ -81,6 +81,14 @@ def torch_setitem(torch: Any, x: Any, value: Any, index: Any) -> Any:
     return result
 
 
+def _looked(x: Any, value: Any, look: Any) -> Any:
+    seen = look(x)
+    if isinstance(seen, np.ndarray):
+        seen.flags.writeable = True  # what np.diagonal returns is not
+    seen[...] = value
+    return x
+
+
 TWICE = np.array([0, 2, 0])  # names an element twice
 MASK = np.array([[True, False, True], [False, False, True]])
 INDICES: list[tuple[tuple[int, ...], Any, tuple[int, ...]]] = [  # shape, index, shape of x[index]
@@ -281,6 +289,17 @@ SAMPLES: dict[str, Entry] = {
             Sample(normal(3, 2), ROWS[:0]),
         ],
         lambda weight, indices, padding_idx=None: weight[indices],
+    "copy_slices": Entry(
+        [
+            Sample(normal(3, 4), normal(4, 3, seed=1), look=lambda x: x.T),
+            Sample(normal(3, 4), normal(2, 3, seed=1), look=lambda x: x.reshape(2, 6)[:, 1:4]),
+            Sample(normal(3, 4), normal(3, seed=1), look=lambda x: x.diagonal()),
+            Sample(normal(), normal(1, seed=1), look=lambda x: x.reshape(1)),
+            Sample(normal(2, 0), normal(0, seed=1), look=lambda x: x.reshape(-1)),
+        ],
+        lambda x, value, look: _looked(x.copy(), value, look),
+        lambda torch, x, value, look: _looked(x.clone(), value, look),
+    ),
         lambda torch, weight, indices, padding_idx=None: torch.nn.functional.embedding(indices, weight, padding_idx),
     ),
     "one_hot": Entry(
