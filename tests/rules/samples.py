@@ -281,14 +281,6 @@ SAMPLES: dict[str, Entry] = {
         reference_setitem,
         torch_setitem,
     ),
-    "embedding": Entry(
-        [
-            Sample(normal(3, 2), np.array([[0, 2], [2, 1]])),
-            Sample(normal(3, 2), np.array(1)),
-            Sample(normal(3, 2), ROWS[1:2], padding_idx=2),  # that row gets no gradient, but is not read here
-            Sample(normal(3, 2), ROWS[:0]),
-        ],
-        lambda weight, indices, padding_idx=None: weight[indices],
     "copy_slices": Entry(
         [
             Sample(normal(3, 4), normal(4, 3, seed=1), look=lambda x: x.T),
@@ -300,6 +292,14 @@ SAMPLES: dict[str, Entry] = {
         lambda x, value, look: _looked(x.copy(), value, look),
         lambda torch, x, value, look: _looked(x.clone(), value, look),
     ),
+    "embedding": Entry(
+        [
+            Sample(normal(3, 2), np.array([[0, 2], [2, 1]])),
+            Sample(normal(3, 2), np.array(1)),
+            Sample(normal(3, 2), ROWS[1:2], padding_idx=2),  # that row gets no gradient, but is not read here
+            Sample(normal(3, 2), ROWS[:0]),
+        ],
+        lambda weight, indices, padding_idx=None: weight[indices],
         lambda torch, weight, indices, padding_idx=None: torch.nn.functional.embedding(indices, weight, padding_idx),
     ),
     "one_hot": Entry(
