@@ -85,7 +85,7 @@ class Trainer:
     """Trains a model by a loss and an optimizer, and measures it.
 
     loss_fn(output, target): the mean loss of a batch. metrics: name to function of the same, such as
-    `{"accuracy": accuracy}`; their means over all samples are reported.
+    `{"accuracy": accuracy}`; their means over all samples are reported, of validation data under "val_" and the name.
 
     If the model is a `DistributedDataParallel`, arrays and Datasets are shared out: each process takes a part of every
     batch, and steps and figures are those of one process. Process 0 alone prints and writes checkpoints.
@@ -108,6 +108,8 @@ class Trainer:
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.model, self.loss_fn, self.optimizer, self.metrics = model, loss_fn, optimizer, dict(metrics or {})
+        if taken := [name for name in self.metrics if name == "loss" or name.startswith("val_")]:
+            raise ValueError(f'a metric cannot be named {taken[0]!r}: "loss" and "val_..." are figures of their own')
         self.history, self.stop_training = History(), False
         self._epoch = self._batch = 0  # the place: in the epoch so many batches have been trained
         self._means = _Means(self.metrics)
@@ -134,8 +136,8 @@ class Trainer:
         backup: a file that gets all that the training depends on, after each epoch and each `backup_every` batches. If
         it is there already, `fit` goes on from it, to the same bits as if it had never stopped. It is gone at the end.
         """
-        if epochs < 0:
-            raise ValueError(f"epochs must be at least 0, but got {epochs}")
+        if not isinstance(epochs, (int, np.integer)) or epochs < 0:
+            raise ValueError(f"epochs must be a whole number, at least 0, but got {epochs!r}")
         if backup_every is not None and (backup is None or backup_every < 1):
             raise ValueError(f"backup_every={backup_every} must be at least 1, and needs a file as backup")
         if backup is not None:
@@ -150,8 +152,6 @@ class Trainer:
         while self._epoch < epochs and not self.stop_training:
             epoch = self._epoch
             report.begin_epoch(epoch, epochs)
-            if (set_epoch := getattr(getattr(batches, "sampler", None), "set_epoch", None)) is not None:
-                set_epoch(epoch)
             _call(callbacks, "on_epoch_begin", self, epoch)
             for _ in self._train(batches, report):
                 if backup_every is not None and self._batch % backup_every == 0:
@@ -174,9 +174,11 @@ class Trainer:
     def _train(self, batches: Iterable[Any], report: _Report) -> Iterator[None]:
         """One epoch, or the rest of it, step by step."""
         self.model.train()
+        if (set_epoch := getattr(getattr(batches, "sampler", None), "set_epoch", None)) is not None:
+            set_epoch(self._epoch)
         if self._batch and not hasattr(batches, "load_state_dict"):
             batches = itertools.islice(batches, self._batch, None)
-        for x, y in report.watch(batches, self._means):
+        for x, y in map(_pair, report.watch(batches, self._means)):
             self.optimizer.zero_grad()
             output = self.model(x)
             loss = self.loss_fn(output, y)
@@ -238,7 +240,7 @@ class Trainer:
         """Loss and metrics of the model as it is, in eval mode."""
         means = _Means(self.metrics)
         with _evaluating(self.model):
-            for x, y in _batches(data, batch_size, shared=self._shares):
+            for x, y in map(_pair, _batches(data, batch_size, shared=self._shares)):
                 output = self.model(x)
                 means.add(self.loss_fn(output, y), output, y)
         return means.logs(shared=self._shares)
@@ -248,7 +250,10 @@ class Trainer:
         data = TensorDataset(x) if isinstance(x, (Tensor, np.ndarray)) else x
         with _evaluating(self.model):
             batches = _batches(data, batch_size)
-            return cat([self.model(b[0] if isinstance(b, (tuple, list)) else b) for b in batches])  # type: ignore[no-any-return]
+            outputs = [self.model(b[0] if isinstance(b, (tuple, list)) else b) for b in batches]
+        if not outputs:
+            raise ValueError(_NO_BATCH)
+        return cat(outputs)  # type: ignore[no-any-return]
 
     @property
     def _rank(self) -> int:
@@ -260,7 +265,7 @@ class Trainer:
 
 
 class EarlyStopping(Callback):
-    """Stop when `monitor` has not improved by more than min_delta for more than `patience` epochs; Keras' names.
+    """Stop when `monitor` has not improved by more than min_delta for `patience` epochs (0 is as 1); as in Keras.
 
     Less is better if there is "loss" or "error" in its name, else more is. restore_best_weights: go back to the best.
     """
@@ -282,7 +287,7 @@ class EarlyStopping(Callback):
                 self.weights = {name: value.detach().clone() for name, value in trainer.model.state_dict().items()}
         else:
             self.waited += 1
-            trainer.stop_training |= self.waited > self.patience
+            trainer.stop_training |= self.waited >= self.patience
 
     def on_train_end(self, trainer: Trainer) -> None:
         if self.weights:
@@ -350,6 +355,13 @@ def _batches(data: Any, batch_size: int | None, shuffle: bool = False, shared: b
     return data  # type: ignore[no-any-return]
 
 
+def _pair(batch: Any) -> tuple[Any, Any]:
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        got = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
+        raise ValueError(f"a batch must be a pair (x, y), but is {got}")
+    return batch[0], batch[1]
+
+
 @contextlib.contextmanager
 def _evaluating(model: Module) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
@@ -385,10 +397,11 @@ class _Means:
             all_reduce(sums)
         samples, *totals = sums.tolist()
         if not samples:
-            raise ValueError("there is no batch: the data are empty, or a generator that has been used up")
+            raise ValueError(_NO_BATCH)
         return {name: total / samples for name, total in zip(self.sums, totals, strict=True)}
 
 
+_NO_BATCH = "there is no batch: the data are empty, or a generator that has been used up"
 _BAR = 16  # columns
 
 

@@ -102,6 +102,18 @@ def test_arrays_loaders_data_sets_and_generators() -> None:
         still.fit(iter([]), verbose=0)
     with pytest.raises(ValueError, match="verbose must be"):
         still.fit(loader, verbose=3)
+    with pytest.raises(ValueError, match=r"epochs must be a whole number, at least 0, but got 1\.5"):
+        still.fit(loader, epochs=1.5)  # type: ignore[arg-type]
+    for wrong, what in (((x,), "list of 1"), ((x, x, y), "list of 3"), ([x, y], "Tensor"), ([{"x": x}], "dict")):
+        for use in (still.fit, still.evaluate):
+            with pytest.raises(ValueError, match=rf"a batch must be a pair \(x, y\), but is a {what}"):
+                use(wrong)
+
+
+@pytest.mark.parametrize("name", ["loss", "val_loss", "val_accuracy"])
+def test_a_metric_cannot_take_the_name_of_another_figure(name: str) -> None:
+    with pytest.raises(ValueError, match=f"a metric cannot be named '{name}'"):
+        Trainer(net := model(), nn.CrossEntropyLoss(), optim.SGD(net.parameters(), lr=0.1), {name: accuracy})
 
 
 def test_predict() -> None:
@@ -114,6 +126,8 @@ def test_predict() -> None:
         out = fitted.predict(given)
         assert np.allclose(out.numpy(), expected.numpy(), atol=1e-6) and not out.requires_grad
     assert fitted.predict(x, batch_size=3).shape == (20, 3)
+    with pytest.raises(ValueError, match="there is no batch"):
+        fitted.predict(x[:0])
 
 
 def test_evaluation_leaves_the_modes_and_the_gradients_as_they_were() -> None:
@@ -182,10 +196,11 @@ class Scripted(Callback):
     ("monitor", "values", "patience", "epochs"),
     [
         ("val_loss", [3, 2, 2.5, 2.4, 1, 0], 0, 3),
-        ("val_loss", [3, 2, 2.5, 2.4, 1, 0], 1, 4),
-        ("val_loss", [3, 2, 2.5, 2.4, 1, 0], 2, 6),
+        ("val_loss", [3, 2, 2.5, 2.4, 1, 0], 1, 3),
+        ("val_loss", [3, 2, 2.5, 2.4, 1, 0], 2, 4),
+        ("val_loss", [3, 2, 2.5, 2.4, 1, 0], 3, 6),
         ("val_accuracy", [0.1, 0.5, 0.4, 0.6, 0.7, 0.8], 0, 3),
-        ("val_accuracy", [0.1, 0.5, 0.5, 0.5, 0.5, 0.5], 2, 5),
+        ("val_accuracy", [0.1, 0.5, 0.5, 0.5, 0.5, 0.5], 3, 5),
     ],
 )
 def test_early_stopping(monitor: str, values: list[float], patience: int, epochs: int) -> None:
@@ -274,7 +289,7 @@ def test_without_tqdm(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     trainer().fit(spirals(9))
     assert capsys.readouterr().out.startswith("Epoch 1/1 - 1/1 - ")
-    with pytest.raises(ImportError, match=r"pip install autograd_mini\[progress\]"):
+    with pytest.raises(ImportError, match=r'pip install "autograd_mini\[progress\]"'):
         trainer().fit(spirals(9), verbose=1)
 
 

@@ -237,8 +237,8 @@ FAULTS = [
     Fault("training.py", "        default_generator.set_state(state[\"generator\"])\n", "", RESUMED),
     Fault("training.py", "            self._epoch, self._batch, self._means = epoch + 1, 0,",
           "            self._epoch, self._batch, self._means = epoch, 0,", RESUMED),
-    Fault("training.py", "trainer.stop_training |= self.waited > self.patience",
-          "trainer.stop_training |= self.waited >= self.patience", TRAINING),
+    Fault("training.py", "trainer.stop_training |= self.waited >= self.patience",
+          "trainer.stop_training |= self.waited > self.patience", TRAINING),
     Fault("training.py", "self.sums[\"loss\"] += loss.item() * count", "self.sums[\"loss\"] += loss.item()", TRAINING),
     # files
     Fault("serialization.py", "        os.replace(beside, target)\n",
