@@ -7,23 +7,21 @@ OR and NAND as three choices of two weights and a bias; why no choice makes XOR 
 points, a perceptron draws one), and how two layers do; what the same gates cost as plain Python, as NumPy and as
 Tensors; and gradient descent finding weights of its own, for XOR in two layers, too.
 
-Pictures: the regions of each gate, by hand and learned, and the graph of XOR. They need `autograd_mini[plot]`.
+Pictures: the regions of each gate, by hand and learned, and the graph of XOR. They need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import timeit
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import nn, optim
-from autograd_mini.draw import draw_graph, trace_backward
+from autograd_mini.draw import Graph, draw_graph, trace_backward
 from autograd_mini.plotting import decision_regions
 
 INPUTS = am.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -201,22 +199,23 @@ def learned(steps: int) -> tuple[dict[str, nn.Module], dict[str, list[int]], int
     return models, answers, found
 
 
-def draw_regions(models: dict[str, nn.Module], out: Path) -> None:
-    """Where each gate answers 1, by hand and learned."""
-    figure = Figure(figsize=(14, 3.6), layout="constrained")
-    figure.suptitle("Gates with weights set by hand: one line each, and two for XOR")
+def draw_by_hand() -> Any:
+    """Where each gate answers 1."""
+    figure = common.figure(14, 3.6, "Gates with weights set by hand: one line each, and two for XOR")
     for axes, (name, gate) in zip(figure.subplots(1, 4), {**GATES, "XOR": xor}.items(), strict=True):
         decision_regions(gate, INPUTS, TRUTH[name], title=name, threshold=0.5, axes=axes)
-    figure.savefig(out / "by_hand.png")
-    figure = Figure(figsize=(17, 3.6), layout="constrained")
-    figure.suptitle("Gates with weights learned: a single perceptron fails at XOR, two layers do not")
+    return figure
+
+
+def draw_learned(models: dict[str, nn.Module]) -> Any:
+    figure = common.figure(17, 3.6, "Gates with weights learned: a single perceptron fails at XOR, two layers do not")
     for axes, (name, model) in zip(figure.subplots(1, 5), models.items(), strict=True):
         title = "XOR, one perceptron" if name == "XOR" else name
         decision_regions(model, INPUTS, TRUTH[name.split(",")[0]], title=title, threshold=0.0, axes=axes)
-    figure.savefig(out / "learned.png")
+    return figure
 
 
-def draw_xor(out: Path) -> None:
+def draw_xor() -> Graph:
     """Two layers before they have learned anything, at x = (1, 0): each value, and what its mistake sends back."""
     am.manual_seed(1)
     network = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 1), nn.Sigmoid())
@@ -226,26 +225,22 @@ def draw_xor(out: Path) -> None:
     with trace_backward() as trace:
         loss.backward()
     title = "XOR in two layers, not yet trained: the answer for (1, 0) should be 1"
-    graph = draw_graph(loss, network, {"x": x, "y": y, "target": target, "loss": loss}, trace=trace, title=title)
-    graph.save(out / "xor_graph.svg")
+    return draw_graph(loss, network, {"x": x, "y": y, "target": target, "loss": loss}, trace=trace, title=title)
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """The whole story; returns truth tables, times and what was learned."""
-    parser = argparse.ArgumentParser(description="Logic gates as perceptrons, by hand and learned.")
-    parser.add_argument("--out", type=Path, default=Path("out/01_perceptron_gates"), help="folder for the pictures")
-    parser.add_argument("--fast", action="store_true", help="the same story with less work")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = common.arguments(argv, __file__, "Logic gates as perceptrons, by hand and learned.")
 
     tables = by_hand()
     times = compare_speed(500 if args.fast else 20000)
     models, answers, found = learned(150 if args.fast else 1000)
-    draw_regions(models, args.out)
-    draw_xor(args.out)
-    print(f"\nPictures in {args.out}: by_hand.png, learned.png, xor_graph.svg")
+    args.pictures.draw("by_hand.png", draw_by_hand)
+    args.pictures.draw("learned.png", draw_learned, models)
+    args.pictures.draw("xor_graph.svg", draw_xor)
+    args.pictures.tell()
     return {"tables": tables, "microseconds": times, "learned": answers, "starts": found}
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -7,18 +7,15 @@ type the numbers are) from a single number up to a film; how to cut a piece or a
 transpose; broadcasting, drawn step by step; and why `dot` and `matmul` are the same up to two axes and differ from
 three on. Names, slices and memory, too: when do two names hold one box?
 
-Pictures: slices of a digit, a digit of each batch, broadcasting, dot beside matmul. They need `autograd_mini[plot]`.
+Pictures: slices of a digit, a digit of each batch, broadcasting, dot beside matmul. They need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 import autograd_mini as am
 from autograd_mini import nn
@@ -71,7 +68,7 @@ def ranks() -> dict[str, tuple[int, ...]]:
     return {name: tuple(t.shape) for name, t in tensors.items()}
 
 
-def slices(images: am.Tensor, out: Path) -> dict[str, tuple[int, ...]]:
+def slices(images: am.Tensor, pictures: common.Pictures) -> dict[str, tuple[int, ...]]:
     """Pieces and batches of images (n, 28, 28)."""
     print(f"\n2. Slices of images: ndim {images.ndim}, shape {tuple(images.shape)}, {images.dtype}\n")
     n = 5
@@ -93,26 +90,33 @@ def slices(images: am.Tensor, out: Path) -> dict[str, tuple[int, ...]]:
     print("   The first axis counts samples: a slice of it is a batch, here of 128, and with n = 5 the sixth.")
     print("   A slice is a view: no pixel is copied.")
 
-    figure = Figure(figsize=(12, 3.4), layout="constrained")
-    figure.suptitle("Slices of the digit images[4]")
+    pictures.draw("slices.png", _draw_slices, images)
+    size = len(images) // 6
+    batches = [images[size * i : size * (i + 1)] for i in range(6)]
+    print(f"   Cut into {len(batches)} batches of {size}: batches.png shows the first of each.")
+    pictures.draw("batches.png", _draw_batches, batches)
+    return {index: tuple(piece.shape) for index, piece in cut.items()}
+
+
+def _draw_slices(images: am.Tensor) -> Any:
+    from matplotlib.patches import Rectangle
+
+    figure = common.figure(12, 3.4, "Slices of the digit images[4]")
     boxes = {"": (0, 0, 28), "[:, :14, :14]": (0, 0, 14), "[:, 14:, 14:]": (14, 14, 14), "[:, 7:-7, 7:-7]": (7, 7, 14)}
     for axes, (index, (x, y, side)) in zip(figure.subplots(1, 4), boxes.items(), strict=True):
         axes.imshow(images[4].numpy(), cmap="binary", extent=(0, 28, 28, 0))
         axes.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor=BLUE, linewidth=3, clip_on=False))
         axes.set_title(f"images{index}[4]")
         axes.set(xticks=[0, 7, 14, 21, 28], yticks=[0, 7, 14, 21, 28])
-    figure.savefig(out / "slices.png")
+    return figure
 
-    size = len(images) // 6
-    batches = [images[size * i : size * (i + 1)] for i in range(6)]
-    print(f"   Cut into {len(batches)} batches of {size}: batches.png shows the first of each.")
-    figure = Figure(figsize=(10, 2.2), layout="constrained")
-    figure.suptitle(f"The first digit of each of 6 batches of {size}")
+
+def _draw_batches(batches: list[am.Tensor]) -> Any:
+    figure = common.figure(10, 2.2, f"The first digit of each of 6 batches of {len(batches[0])}")
     for i, (axes, batch) in enumerate(zip(figure.subplots(1, 6), batches, strict=True)):
         axes.imshow(batch[0].numpy(), cmap="binary")
         axes.set(title=f"batch {i + 1}", xticks=[], yticks=[])
-    figure.savefig(out / "batches.png")
-    return {index: tuple(piece.shape) for index, piece in cut.items()}
+    return figure
 
 
 def labels() -> list[list[int]]:
@@ -139,7 +143,7 @@ def shapes() -> dict[str, Any]:
     return {"reshaped": x.reshape(2, 3).tolist(), "column": x.reshape(6, 1).tolist(), "transposed": tuple(long.T.shape)}
 
 
-def broadcasting(out: Path) -> dict[str, Any]:
+def broadcasting(pictures: common.Pictures) -> dict[str, Any]:
     """Element by element, and what happens where shapes differ."""
     print("\n4. Element by element, and broadcasting\n")
     W, X = am.tensor([[1, 2, 3], [4, 5, 6]]), am.tensor([[0, 1, 2], [3, 4, 5]])
@@ -160,6 +164,11 @@ def broadcasting(out: Path) -> dict[str, Any]:
         found["refused"] = str(error).strip()
         print(f"   (2,) * (1, 2, 3) is refused: {found['refused']}")
 
+    pictures.draw("broadcasting.png", _draw_broadcasting, A, b)
+    return found
+
+
+def _draw_broadcasting(A: am.Tensor, b: am.Tensor) -> Any:
     steps = (
         ("A, (3, 2)", A.numpy(), BLUE, None),
         ("b, (2,)", b.numpy()[None], ORANGE, None),
@@ -167,16 +176,16 @@ def broadcasting(out: Path) -> dict[str, Any]:
         ("2. repeated along it: (3, 2)", np.tile(b.numpy(), (3, 1)), ORANGE, 1),
         ("3. A * b, item by item", (A * b).numpy(), GREEN, None),
     )
-    figure = Figure(figsize=(13, 3), layout="constrained")
-    figure.suptitle("Broadcasting: (3, 2) * (2,)")
+    figure = common.figure(13, 3, "Broadcasting: (3, 2) * (2,)")
     for i, (axes, (title, values, color, solid)) in enumerate(zip(figure.subplots(1, 5), steps, strict=True)):
         _cells(axes, values, color, solid, f"{title}\n{'no axis for rows' if i == 1 else ''}")
-    figure.savefig(out / "broadcasting.png")
-    return found
+    return figure
 
 
 def _cells(axes: Any, values: Any, color: str, solid: int | None, title: str) -> None:
     """A matrix as coloured cells; rows from `solid` on are pale: they are only seen, not kept."""
+    from matplotlib.patches import Rectangle
+
     for (row, column), value in np.ndenumerate(values):
         pale = solid is not None and row >= solid
         style = {"facecolor": color, "alpha": 0.25 if pale else 0.6, "linestyle": "--" if pale else "-"}
@@ -186,7 +195,7 @@ def _cells(axes: Any, values: Any, color: str, solid: int | None, title: str) ->
     axes.axis("off")
 
 
-def products(out: Path) -> dict[str, Any]:
+def products(pictures: common.Pictures) -> dict[str, Any]:
     """dot and matmul."""
     print("\n5. dot and matmul\n")
     found: dict[str, Any] = {
@@ -210,7 +219,7 @@ def products(out: Path) -> dict[str, Any]:
     for i in range(2):
         assert (dot[i, :, i, :] == matmul[i]).all()
     print(f"   so matmul is the diagonal of dot:\n{_indented(matmul)}\n   and dot is\n{_indented(dot)}")
-    _draw_products(dot, matmul, out)
+    pictures.draw("dot_and_matmul.png", _draw_products, dot, matmul)
     return {**found, "dot": dot.tolist(), "matmul": matmul.tolist()}
 
 
@@ -218,10 +227,9 @@ def _indented(t: am.Tensor) -> str:
     return "\n".join("      " + line for line in str(t.numpy()).splitlines() if line)
 
 
-def _draw_products(dot: am.Tensor, matmul: am.Tensor, out: Path) -> None:
+def _draw_products(dot: am.Tensor, matmul: am.Tensor) -> Any:
     """The four products of dot as blocks; matmul's two are the blue ones."""
-    figure = Figure(figsize=(8, 6.2), layout="constrained")
-    figure.suptitle("dot makes all four products A[i] @ B[k]; matmul the two blue ones, i = k")
+    figure = common.figure(8, 6.2, "dot makes all four products A[i] @ B[k]; matmul the two blue ones, i = k")
     for i, row in enumerate(figure.subplots(2, 2)):
         for k, axes in enumerate(row):
             axes.imshow(np.zeros((3, 3)), cmap="binary", vmin=0, vmax=1)
@@ -230,7 +238,7 @@ def _draw_products(dot: am.Tensor, matmul: am.Tensor, out: Path) -> None:
             for (r, c), value in np.ndenumerate((matmul[i] if i == k else dot[i, :, k, :]).numpy()):
                 axes.text(c, r, str(value), ha="center", va="center", fontsize=14)
             axes.set(title=f"A[{i}] @ B[{k}]", xticks=[], yticks=[])
-    figure.savefig(out / "dot_and_matmul.png")
+    return figure
 
 
 def memory() -> dict[str, Any]:
@@ -252,26 +260,22 @@ def memory() -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """The whole story; returns shapes and results by what they are called in it."""
-    parser = argparse.ArgumentParser(description="Tensors: axes, slices, batches, broadcasting, dot and matmul.")
-    parser.add_argument("--data", help="folder with MNIST; without it, digits that the package draws")
-    parser.add_argument("--out", type=Path, default=Path("out/02_tensors"), help="folder for the pictures")
-    parser.add_argument("--fast", action="store_true", help="the same story with less work")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    story = "Tensors: axes, slices, batches, broadcasting, dot and matmul."
+    args = common.arguments(argv, __file__, story, data="digits that the package draws")
 
     images = load_mnist(args.data).train_images if args.data else digits(1200 if args.fast else 6000)[0]
     found = {
         "ranks": ranks(),
-        "slices": slices(am.from_numpy(images), args.out),
+        "slices": slices(am.from_numpy(images), args.pictures),
         "one-hot": labels(),
         "shapes": shapes(),
-        "broadcasting": broadcasting(args.out),
-        "products": products(args.out),
+        "broadcasting": broadcasting(args.pictures),
+        "products": products(args.pictures),
         "memory": memory(),
     }
-    print(f"\nPictures in {args.out}: slices.png, batches.png, broadcasting.png, dot_and_matmul.png")
+    args.pictures.tell()
     return found
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -7,20 +7,18 @@ and the time of each. Then their geometry: adding moves, a matrix turns, stretch
 product measures how far two arrows point the same way; and a network that unfolds two crumpled sheets of paper, layer
 by layer, until a line can part them.
 
-Pictures: the transformations, the dot product, the unfolded sheets. They need `autograd_mini[plot]`.
+Pictures: the transformations, the dot product, the unfolded sheets. They need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import autograd_mini as am
@@ -155,7 +153,7 @@ def cloud() -> am.Tensor:
     return (ends[:, :1] * (1 - t) + ends[:, 1:] * t).reshape(-1, 2) - am.tensor([0.5, 1.0])
 
 
-def transformations(out: Path) -> dict[str, float]:
+def transformations(pictures: common.Pictures) -> dict[str, float]:
     """What each operation does to the plane; a matrix multiplies areas by its determinant."""
     turn = math.radians(30)
     rotation = am.tensor([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
@@ -165,8 +163,7 @@ def transformations(out: Path) -> dict[str, float]:
         "shear": am.tensor([[1.0, 0.8], [0.0, 1.0]]),
         "linear: W x": am.tensor([[1.0, 0.6], [-0.4, 0.9]]),
     }
-    points, b = cloud(), am.tensor([0.8, -0.5])
-    W = matrices["linear: W x"]
+    W, b = matrices["linear: W x"], am.tensor([0.8, -0.5])
     maps: dict[str, Callable[[am.Tensor], am.Tensor]] = {"translation: x + b": lambda x: x + b}
     maps |= {name: (lambda x, M=M: x @ M.T) for name, M in matrices.items()}
     maps["affine: W x + b"] = lambda x: x @ W.T + b
@@ -179,10 +176,15 @@ def transformations(out: Path) -> dict[str, float]:
         print(f"   {name:<24} areas times {determinant:.2f}")
     print("   Adding a vector moves, a matrix keeps lines straight and the origin in place; both together are affine.")
     print("   Affine after affine is affine again: relu, which presses the plane onto a quarter, makes depth useful.")
+    pictures.draw("transformations.png", _draw_maps, maps)
+    return determinants
+
+
+def _draw_maps(maps: dict[str, Callable[[am.Tensor], am.Tensor]]) -> Any:
+    points = cloud()
     side = am.linspace(-2, 2, 9)
     grid = am.stack(am.meshgrid(side, side, indexing="ij"), 2)  # (9, 9, 2)
-    figure = Figure(figsize=(13, 6.8), layout="constrained")
-    figure.suptitle("What tensor operations do to points: grey before, coloured after")
+    figure = common.figure(13, 6.8, "What tensor operations do to points: grey before, coloured after")
     for axes, (name, function) in zip(figure.subplots(2, 4).ravel(), maps.items(), strict=True):
         moved, lines = function(points).numpy(), function(grid).numpy()
         for line in (*lines, *lines.swapaxes(0, 1)):
@@ -192,11 +194,10 @@ def transformations(out: Path) -> dict[str, float]:
         axes.axhline(0, color="black", linewidth=0.6)
         axes.axvline(0, color="black", linewidth=0.6)
         axes.set(title=name, xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
-    figure.savefig(out / "transformations.png")
-    return determinants
+    return figure
 
 
-def dot_product(out: Path) -> dict[str, float]:
+def dot_product(pictures: common.Pictures) -> dict[str, float]:
     """a · b = |a| |b| cos θ: the shadow of one on the other, times the other's length."""
     a, b = am.tensor([3.0, 0.0]), am.tensor([2.0, 1.5])
     dot, product = (a @ b).item(), (a.norm() * b.norm()).item()
@@ -205,18 +206,21 @@ def dot_product(out: Path) -> dict[str, float]:
     print("\n4. The dot product: dot_product.png\n")
     print(f"   a = {a.tolist()}, b = {b.tolist()}: a · b = {dot:.2f} = |a| |b| cos({angle:.1f}°)")
     print(f"   = |a| times the shadow of b on a: {a.norm().item():.2f} × {shadow.norm().item():.2f}")
-    figure = Figure(figsize=(12, 3.4), layout="constrained")
-    figure.suptitle("The dot product tells how far two arrows agree in direction")
+    pictures.draw("dot_product.png", _draw_dot_product, a, b, shadow)
+    return {"dot": dot, "angle": angle, "shadow": shadow.norm().item()}
+
+
+def _draw_dot_product(a: am.Tensor, b: am.Tensor, shadow: am.Tensor) -> Any:
+    figure = common.figure(12, 3.4, "The dot product tells how far two arrows agree in direction")
     axes, *others = figure.subplots(1, 4)
     arrows = {"a": (a, BLUE), "b": (b, VERMILION)}
-    _arrows(axes, arrows, f"a · b = {dot:.1f}: green, b's shadow,\ntimes the length of a")
+    _arrows(axes, arrows, f"a · b = {(a @ b).item():.1f}: green, b's shadow,\ntimes the length of a")
     axes.plot([0, shadow[0].item()], [-0.12, -0.12], color=GREEN, linewidth=5)
     axes.plot([b[0].item(), shadow[0].item()], [b[1].item(), 0], "--", color=GREY)
     for axes, degrees in zip(others, (30, 90, 150), strict=True):
         c = am.tensor([2.5 * math.cos(math.radians(degrees)), 2.5 * math.sin(math.radians(degrees))])
         _arrows(axes, {"a": (a, BLUE), "b": (c, VERMILION)}, f"{degrees}°: a · b = {(a @ c).item() + 0.0:.1f}")
-    figure.savefig(out / "dot_product.png")
-    return {"dot": dot, "angle": angle, "shadow": shadow.norm().item()}
+    return figure
 
 
 def _arrows(axes: Any, arrows: dict[str, tuple[am.Tensor, str]], title: str) -> None:
@@ -238,7 +242,7 @@ def sheets(n: int) -> tuple[am.Tensor, am.Tensor]:
     return am.cat([one, -one]), am.cat([am.zeros(n), am.ones(n)]).reshape(-1, 1)
 
 
-def unfold(steps: int, out: Path) -> dict[str, float]:
+def unfold(steps: int, pictures: common.Pictures) -> dict[str, float]:
     """Train layers whose last two numbers per point a straight line can part; draw where the points are on the way."""
     am.manual_seed(0)
     x, target = sheets(200)
@@ -255,8 +259,12 @@ def unfold(steps: int, out: Path) -> dict[str, float]:
     print("\n5. Two sheets of paper, rolled up together: unfolded.png\n")
     print(f"   As they lie, the best straight line has {straight:.0%} of the points on their side. After {steps} steps")
     print(f"   the layers move the points so that it is {right:.0%}. Each layer does a little: turn, shift, bend.")
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
-    figure.suptitle("A network unfolds its data")
+    pictures.draw("unfolded.png", _draw_unfolded, model, x, target)
+    return {"straight": straight, "unfolded": right}
+
+
+def _draw_unfolded(model: nn.Sequential, x: am.Tensor, target: am.Tensor) -> Any:
+    figure = common.figure(9, 4.6, "A network unfolds its data")
     places = {"the input": x, "two numbers per point, before the last layer": model[:3](x).detach()}
     (w1, w2), b = model[3].weight[0].tolist(), model[3].bias.item()
     for axes, (title, place) in zip(figure.subplots(1, 2), places.items(), strict=True):
@@ -269,8 +277,7 @@ def unfold(steps: int, out: Path) -> dict[str, float]:
     ends = np.array([low, high])
     axes.plot(-(w2 * ends + b) / w1, ends, color="black", label="the last layer's line")
     axes.set(ylim=(low, high), xlim=(-1.15, 1.15))
-    figure.savefig(out / "unfolded.png")
-    return {"straight": straight, "unfolded": right}
+    return figure
 
 
 def _best_line(x: am.Tensor, target: am.Tensor) -> float:
@@ -283,22 +290,18 @@ def _best_line(x: am.Tensor, target: am.Tensor) -> float:
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """The whole story; returns times, differences and what the geometry measured."""
-    parser = argparse.ArgumentParser(description="Tensor operations: their speed and their geometry.")
-    parser.add_argument("--out", type=Path, default=Path("out/03_tensor_operations"), help="folder for the pictures")
-    parser.add_argument("--fast", action="store_true", help="the same story with less work")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = common.arguments(argv, __file__, "Tensor operations: their speed and their geometry.")
 
     found = {
         "seconds": compare_speed(50 if args.fast else 1000),
         "loops": check_loops(),
-        "determinants": transformations(args.out),
-        "dot_product": dot_product(args.out),
-        "unfold": unfold(400 if args.fast else 2000, args.out),
+        "determinants": transformations(args.pictures),
+        "dot_product": dot_product(args.pictures),
+        "unfold": unfold(400 if args.fast else 2000, args.pictures),
     }
-    print(f"\nPictures in {args.out}: transformations.png, dot_product.png, unfolded.png")
+    args.pictures.tell()
     return found
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -6,19 +6,17 @@ You will see step, sigmoid, relu and identity with their gradients, which the en
 bend is one layer, however deep it is (superposition holds for it); and softmax: what it does to scores, why e¹⁰⁰⁰ is no
 trouble if the largest score is taken off first, and its gradient, which says that probabilities compete.
 
-Pictures: the activations with their gradients, softmax with its Jacobian. They need `autograd_mini[plot]`.
+Pictures: the activations with their gradients, softmax with its Jacobian. They need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini.autograd.functional import jacobian
@@ -49,7 +47,7 @@ ACTIVATIONS: dict[str, tuple[Function, str]] = {
 }
 
 
-def curves(out: Path) -> dict[str, list[float]]:
+def curves(pictures: common.Pictures) -> dict[str, list[float]]:
     """Values and gradients, in numbers and as a picture."""
     print("1. Activations and their gradients\n")
     at = am.tensor([-10.0, -1.0, 0.0, 1.0, 9.0])
@@ -65,8 +63,12 @@ def curves(out: Path) -> dict[str, list[float]]:
     z = am.linspace(-20, 20, 101)
     assert am.allclose(sigmoid(z), z.sigmoid()) and (relu(z) == z.relu()).all()
 
-    figure = Figure(figsize=(13, 3.5), layout="constrained")
-    figure.suptitle("Activations and their gradients")
+    pictures.draw("activations.png", _draw_curves)
+    return found
+
+
+def _draw_curves() -> Any:
+    figure = common.figure(13, 3.5, "Activations and their gradients")
     for axes, (name, (function, _)) in zip(figure.subplots(1, 4), ACTIVATIONS.items(), strict=True):
         x = am.linspace(-10, 10, 1001).requires_grad_()
         y = function(x)
@@ -79,8 +81,7 @@ def curves(out: Path) -> dict[str, list[float]]:
         axes.set(title=name, xlabel="x", ylim=(-0.1 * high if name != "identity" else -10.5, high))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, loc="upper left" if name != "step" else "center left", fontsize=9)
-    figure.savefig(out / "activations.png")
-    return found
+    return figure
 
 
 def superposition() -> dict[str, Any]:
@@ -120,7 +121,7 @@ def shifted_softmax(x: am.Tensor) -> am.Tensor:
     return naive_softmax(x - x.max())
 
 
-def softmax(out: Path) -> dict[str, Any]:
+def softmax(pictures: common.Pictures) -> dict[str, Any]:
     """Without overflow, and its gradient."""
     print("\n3. Softmax\n")
     scores = am.tensor([0.3, 2.9, 4.0])
@@ -144,7 +145,7 @@ def softmax(out: Path) -> dict[str, Any]:
     for row in J.tolist():
         print("      " + "".join(f"{v:9.4f}" for v in row))
     print("   A score that rises lifts its own probability and lowers the others: columns sum to 0.")
-    _draw_softmax(scores, p, J, out)
+    pictures.draw("softmax.png", _draw_softmax, scores, p, J)
     return {
         "softmax": p.tolist(), "far": ours.tolist(), "shifted": safe.tolist(), "apart": apart.tolist(),
         "broken": broken.tolist(), "limits": limits.tolist(),
@@ -156,9 +157,8 @@ def _short(t: am.Tensor) -> str:
     return "(" + ", ".join(f"{v:.4g}" for v in t.tolist()) + ")"
 
 
-def _draw_softmax(scores: am.Tensor, p: am.Tensor, J: am.Tensor, out: Path) -> None:
-    figure = Figure(figsize=(12, 3.4), layout="constrained")
-    figure.suptitle("Softmax turns scores into shares of 1, and only their differences count")
+def _draw_softmax(scores: am.Tensor, p: am.Tensor, J: am.Tensor) -> Any:
+    figure = common.figure(12, 3.4, "Softmax turns scores into shares of 1, and only their differences count")
     left, middle, right = figure.subplots(1, 3)
     names = ["class 0", "class 1", "class 2"]
     for bar in (left.bar(names, scores.tolist(), color=BLUE), middle.bar(names, p.tolist(), color=VERMILION)):
@@ -171,21 +171,18 @@ def _draw_softmax(scores: am.Tensor, p: am.Tensor, J: am.Tensor, out: Path) -> N
     right.set(title="gradient of each probability (row)\nfor each score (column)", xticks=range(3), yticks=range(3))
     right.set_xticklabels([f"x{k}" for k in range(3)])
     right.set_yticklabels([f"p{k}" for k in range(3)])
-    figure.savefig(out / "softmax.png")
+    return figure
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """The whole story; returns values and gradients, what is linear, and softmax's figures."""
-    parser = argparse.ArgumentParser(description="Activations and softmax, with their gradients.")
-    parser.add_argument("--out", type=Path, default=Path("out/04_activations"), help="folder for the pictures")
-    parser.add_argument("--fast", action="store_true", help="changes nothing: this story is short")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    story = "Activations and softmax, with their gradients."
+    args = common.arguments(argv, __file__, story, fast="changes nothing: this story is short")
 
-    found = {"curves": curves(args.out), "linear": superposition(), "softmax": softmax(args.out)}
-    print(f"\nPictures in {args.out}: activations.png, softmax.png")
+    found = {"curves": curves(args.pictures), "linear": superposition(), "softmax": softmax(args.pictures)}
+    args.pictures.tell()
     return found
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

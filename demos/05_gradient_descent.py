@@ -7,20 +7,17 @@ slope; what a slope saves where there are a thousand weights; a step that is too
 that rolls through a hollow where plain descent stays; momentum in two forms, one of which is Nesterov's; and SGD,
 momentum, Nesterov, Adagrad, RMSprop and Adam on one surface, as a film.
 
-Pictures: the cost, learning rates, a hollow, the optimizers (moving, too). They need `autograd_mini[plot]`.
+Pictures: the cost, learning rates, a hollow, the optimizers (moving, too). They need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import optim
@@ -31,6 +28,7 @@ NOTES_COST = (
     74.66667, 54.85714, 38.09524, 24.38095, 13.71429, 6.09524, 1.52381, 0.00000,
     1.52381, 6.09524, 13.71429, 24.38095, 38.09524, 54.85714, 74.66667,
 )  # fmt: skip
+CURVATURE, BEST = 7.5, 5 / 3  # of the cost of W for x = (1, 2, 3, 4), y = (1, 3, 5, 7): the mean of x², and the best W
 NOTES_LEARNED = {  # epoch: (cost before the step, W after it)
     0: (18332.2188, 47.398293), 10: (3855.3564, 22.638384), 20: (810.9046, 11.283927), 30: (170.6631, 6.076973),
     40: (36.0217, 3.689155), 50: (7.7069, 2.594144), 60: (1.7524, 2.091991), 70: (0.5001, 1.861713),
@@ -43,7 +41,7 @@ NOTES_LEARNED = {  # epoch: (cost before the step, W after it)
 }  # fmt: skip
 
 
-def cost_curve(out: Path) -> list[float]:
+def cost_curve(pictures: common.Pictures) -> list[float]:
     """The mean of (W x - y)² over three points, for 15 weights at once: a batch along a new axis."""
     x = y = am.tensor([1.0, 2.0, 3.0], dtype=am.float64)
     W = am.linspace(-3, 5, 15, dtype=am.float64).requires_grad_()
@@ -56,16 +54,20 @@ def cost_curve(out: Path) -> list[float]:
     assert np.allclose(cost.detach().numpy(), NOTES_COST, rtol=0, atol=5.1e-6)
     print("   The slope is negative left of W = 1, positive right of it: going against it is going down.")
 
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    pictures.draw("cost.png", _draw_cost, W.detach().numpy(), cost.detach().numpy(), slope.numpy())
+    return cost.tolist()
+
+
+def _draw_cost(W: Any, cost: Any, slope: Any) -> Any:
+    figure = common.figure(6, 4)
     axes = figure.subplots()
-    axes.plot(W.detach().numpy(), cost.detach().numpy(), "o-", color=COLORS[0], label="cost")
-    for w, c, s in list(zip(W.tolist(), cost.tolist(), slope.tolist(), strict=True))[1::3]:
+    axes.plot(W, cost, "o-", color=COLORS[0], label="cost")
+    for w, c, s in list(zip(W, cost, slope, strict=True))[1::3]:
         side = np.array([w - 0.5, w + 0.5])
         axes.plot(side, c + s * (side - w), color=COLORS[1], linewidth=2, label="slope" if w < -2 else None)
     axes.set(title="The cost of W and its slope", xlabel="W", ylabel="cost")
     axes.legend(frameon=False)
-    figure.savefig(out / "cost.png")
-    return cost.tolist()
+    return figure
 
 
 def learn_weight() -> dict[int, tuple[float, float]]:
@@ -119,16 +121,13 @@ def brute_force(weights: int) -> dict[str, Any]:
     return {"ratio": (middle - start) / (end - middle), "apart": apart}
 
 
-def learning_rates(out: Path) -> dict[str, list[float]]:
+def learning_rates(pictures: common.Pictures) -> dict[str, list[float]]:
     """On a parabola a step multiplies the distance to the minimum by 1 - lr × curvature."""
     x, y = am.tensor([1.0, 2.0, 3.0, 4.0]), am.tensor([1.0, 3.0, 5.0, 7.0])
     rates = {"too small": 0.004, "right": 0.05, "large": 0.25, "too large": 0.28}
     print("\n4. Learning rates: learning_rates.png\n")
-    curvature, best = 7.5, 5 / 3  # the mean of x²
-    figure = Figure(figsize=(14, 3.6), layout="constrained")
-    figure.suptitle("Ten steps with four learning rates")
     paths = {}
-    for axes, (name, lr) in zip(figure.subplots(1, 4), rates.items(), strict=True):
+    for name, lr in rates.items():
         W = am.tensor(0.0, requires_grad=True)
         optimizer, path = optim.SGD([W], lr=lr), [0.0]
         for _ in range(10):
@@ -137,16 +136,22 @@ def learning_rates(out: Path) -> dict[str, list[float]]:
             optimizer.step()
             path.append(W.item())
         paths[name] = path
-        factor = 1 - lr * curvature
+        factor = 1 - lr * CURVATURE
         print(f"   lr {lr:<6} {name:<10} after 10 steps W = {path[-1]:8.4f}; a step: distance × {factor:6.3f}")
-        span = max(2.0, 1.1 * max(abs(w - best) for w in path))
-        w, at = np.linspace(best - span, best + span, 200), np.array(path)
-        axes.plot(w, curvature / 2 * (w - best) ** 2 + 1 / 12, color="#999999")
-        axes.plot(at, curvature / 2 * (at - best) ** 2 + 1 / 12, "o-", color=COLORS[1], markersize=4, linewidth=1)
-        axes.set(title=f"{name}: lr = {lr}", xlabel="W")
-    figure.savefig(out / "learning_rates.png")
-    print(f"   Rates below 2 / 7.5 = {2 / curvature:.3f} get there; 1 / 7.5 = {1 / curvature:.3f} does in one step.")
+    print(f"   Rates below 2 / 7.5 = {2 / CURVATURE:.3f} get there; 1 / 7.5 = {1 / CURVATURE:.3f} does in one step.")
+    pictures.draw("learning_rates.png", _draw_learning_rates, {f"{n}: lr = {rates[n]}": p for n, p in paths.items()})
     return paths
+
+
+def _draw_learning_rates(paths: dict[str, list[float]]) -> Any:
+    figure = common.figure(14, 3.6, "Ten steps with four learning rates")
+    for axes, (name, path) in zip(figure.subplots(1, 4), paths.items(), strict=True):
+        span = max(2.0, 1.1 * max(abs(w - BEST) for w in path))
+        w, at = np.linspace(BEST - span, BEST + span, 200), np.array(path)
+        axes.plot(w, CURVATURE / 2 * (w - BEST) ** 2 + 1 / 12, color="#999999")
+        axes.plot(at, CURVATURE / 2 * (at - BEST) ** 2 + 1 / 12, "o-", color=COLORS[1], markersize=4, linewidth=1)
+        axes.set(title=name, xlabel="W")
+    return figure
 
 
 def hollow(x: am.Tensor) -> am.Tensor:
@@ -166,15 +171,20 @@ def roll(momentum: float, steps: int) -> list[float]:
     return path
 
 
-def local_minimum(out: Path) -> dict[str, float]:
+def local_minimum(pictures: common.Pictures) -> dict[str, float]:
     """A ball with speed rolls through a hollow in which plain descent stays."""
     paths = {f"momentum {m:g}": roll(m, 200) for m in (0.0, 0.9)}
     print("\n5. A hollow on the way down: hollow.png\n")
     for name, path in paths.items():
         print(f"   {name:<13} from -4 ends at {path[-1]:6.3f}")
     print("   Without memory it stays where the slope is 0; with speed it rolls through, to the minimum at 4.")
+    pictures.draw("hollow.png", _draw_hollow, paths)
+    return {name: path[-1] for name, path in paths.items()}
+
+
+def _draw_hollow(paths: dict[str, list[float]]) -> Any:
     x = am.linspace(-5, 9, 400)
-    figure = Figure(figsize=(7, 3.8), layout="constrained")
+    figure = common.figure(7, 3.8)
     axes = figure.subplots()
     axes.plot(x.numpy(), hollow(x).numpy(), color="#555555")
     for i, (name, path) in enumerate(paths.items()):
@@ -183,8 +193,7 @@ def local_minimum(out: Path) -> dict[str, float]:
         axes.plot(at[-1].item(), hollow(at)[-1].item() + 0.06 * (1 + i), "os"[i], color=COLORS[i], markersize=13)
     axes.set(title="Descent with and without momentum (large: where it ends)", xlabel="x", ylabel="f(x)")
     axes.legend(frameon=False)
-    figure.savefig(out / "hollow.png")
-    return {name: path[-1] for name, path in paths.items()}
+    return figure
 
 
 def notes_momentum(steps: int, lr: float = 0.05, momentum: float = 0.9) -> dict[str, float]:
@@ -233,7 +242,7 @@ OPTIMIZERS: dict[str, Callable[[list[am.Tensor]], optim.Optimizer]] = {
 }
 
 
-def race(steps: int, frames: int, out: Path) -> dict[str, float]:
+def race(steps: int, frames: int, pictures: common.Pictures) -> dict[str, float]:
     """Six optimizers from one start; how far each is from the minimum after so many steps."""
     print(f"\n7. Six optimizers in a valley, x²/20 + y² from (-7, 2), {steps} steps: optimizers.png, optimizers.gif\n")
     paths = {}
@@ -249,15 +258,19 @@ def race(steps: int, frames: int, out: Path) -> dict[str, float]:
         value = valley(w).item()
         print(f"   {name:<21} ends at ({w[0].item():7.3f}, {w[1].item():7.3f}), loss {value:.6f}")
     print("   SGD jumps from side to side; momentum adds up along the valley; the others scale each axis for itself.")
-    figure = Figure(figsize=(13, 6), layout="constrained")
-    figure.suptitle(f"Six optimizers in the valley x²/20 + y², {steps} steps")
+    pictures.draw("optimizers.png", _draw_race, paths)
+    pictures.draw("optimizers.gif", _film, list(paths), list(paths.values()), frames)
+    return {name: float(path[-1][0] ** 2 / 20 + path[-1][1] ** 2) for name, path in paths.items()}
+
+
+def _draw_race(paths: dict[str, Any]) -> Any:
+    steps = len(paths["Adam, lr 0.3"]) - 1
+    figure = common.figure(13, 6, f"Six optimizers in the valley x²/20 + y², {steps} steps")
     for axes, (name, path), color in zip(figure.subplots(2, 3).ravel(), paths.items(), COLORS, strict=True):
         _contours(axes)
         axes.plot(*path.T, "o-", color=color, markersize=3, linewidth=1.2)
         axes.set_title(name)
-    figure.savefig(out / "optimizers.png")
-    _film(list(paths), list(paths.values()), frames, out / "optimizers.gif")
-    return {name: float(path[-1][0] ** 2 / 20 + path[-1][1] ** 2) for name, path in paths.items()}
+    return figure
 
 
 def _contours(axes: Any) -> None:
@@ -266,9 +279,12 @@ def _contours(axes: Any) -> None:
     axes.plot(0, 0, "+", color="black", markersize=12)
 
 
-def _film(names: Sequence[str], paths: Sequence[Any], frames: int, file: Path) -> None:
+def _film(names: Sequence[str], paths: Sequence[Any], frames: int) -> Any:
     """All six at once, a step per frame."""
-    figure = Figure(figsize=(7.6, 4.4), dpi=80)
+    from matplotlib.animation import FuncAnimation
+
+    figure = common.figure(7.6, 4.4, layout=None)
+    figure.set_dpi(80)
     axes = figure.subplots()
     figure.subplots_adjust(left=0.07, right=0.98, top=0.92, bottom=0.26)
     _contours(axes)
@@ -286,29 +302,25 @@ def _film(names: Sequence[str], paths: Sequence[Any], frames: int, file: Path) -
         return [*trails, *balls]
 
     rest = [shown[-1].item()] * (frames // 5)  # at the end
-    FuncAnimation(figure, draw, frames=[*shown.tolist(), *rest]).save(file, PillowWriter(fps=8))
+    return FuncAnimation(figure, draw, frames=[*shown.tolist(), *rest])
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """The whole story; returns costs, weights, paths and where each optimizer ends."""
-    parser = argparse.ArgumentParser(description="Gradient descent, learning rates, momentum and six optimizers.")
-    parser.add_argument("--out", type=Path, default=Path("out/05_gradient_descent"), help="folder for the pictures")
-    parser.add_argument("--fast", action="store_true", help="the same story with less work")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = common.arguments(argv, __file__, "Gradient descent, learning rates, momentum and six optimizers.")
 
     found = {
-        "cost": cost_curve(args.out),
+        "cost": cost_curve(args.pictures),
         "learned": learn_weight(),
         "brute force": brute_force(100 if args.fast else 1000),
-        "learning rates": learning_rates(args.out),
-        "hollow": local_minimum(args.out),
+        "learning rates": learning_rates(args.pictures),
+        "hollow": local_minimum(args.pictures),
         "notes' momentum": notes_momentum(100),
-        "race": race(40, 3 if args.fast else 41, args.out),
+        "race": race(40, 3 if args.fast else 41, args.pictures),
     }
-    print(f"\nPictures in {args.out}: cost.png, learning_rates.png, hollow.png, optimizers.png, optimizers.gif")
+    args.pictures.tell()
     return found
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

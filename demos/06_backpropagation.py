@@ -13,11 +13,10 @@ Pictures: a graph per node, and a chain that plays its backward pass. SVG, for a
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,12 +32,14 @@ def leaf(values: Any) -> am.Tensor:
 
 
 def flow(
-    out: Path, name: str, y: am.Tensor, dy: Any, inputs: dict[str, am.Tensor], title: str, **others: am.Tensor
+    pictures: common.Pictures, name: str, y: am.Tensor, dy: Any, inputs: dict[str, am.Tensor], title: str,
+    **others: am.Tensor
 ) -> list[Floats]:
     """Send the gradient dy back through y, draw what happens, and return what arrives at the inputs."""
     with trace_backward() as trace:
         y.backward(None if dy is None else am.tensor(dy, dtype=am.float64))
-    draw_graph(y, names={"y": y, **others, **inputs}, trace=trace, title=title, max_items=24).save(out / f"{name}.svg")
+    names = {"y": y, **others, **inputs}
+    pictures.draw(f"{name}.svg", lambda: draw_graph(y, names=names, trace=trace, title=title, max_items=24))
     return [x.grad.numpy() for x in inputs.values()]
 
 
@@ -48,63 +49,63 @@ def flow(
 Pairs = dict[str, tuple[Any, Any]]
 
 
-def add_node(out: Path) -> Pairs:
+def add_node(pictures: common.Pictures) -> Pairs:
     x, z = leaf(10.0), leaf(5.0)
-    gx, gz = flow(out, "add", x + z, 1.3, {"x": x, "z": z}, "+ passes the gradient on, to both")
+    gx, gz = flow(pictures, "add", x + z, 1.3, {"x": x, "z": z}, "+ passes the gradient on, to both")
     return {"dx = dy": (1.3, gx), "dz = dy": (1.3, gz)}
 
 
-def multiply_node(out: Path) -> Pairs:
+def multiply_node(pictures: common.Pictures) -> Pairs:
     x, z = leaf(10.0), leaf(5.0)
-    gx, gz = flow(out, "multiply", x * z, 1.3, {"x": x, "z": z}, "× passes the gradient times the other value")
+    gx, gz = flow(pictures, "multiply", x * z, 1.3, {"x": x, "z": z}, "× passes the gradient times the other value")
     return {"dx = dy z": (1.3 * 5, gx), "dz = dy x": (1.3 * 10, gz)}
 
 
-def branch_node(out: Path) -> Pairs:
+def branch_node(pictures: common.Pictures) -> Pairs:
     x = leaf(3.0)
-    (gx,) = flow(out, "branch", (2 * x) * (x + 1), None, {"x": x}, "A branch adds up the gradients of its arms")
+    (gx,) = flow(pictures, "branch", (2 * x) * (x + 1), None, {"x": x}, "A branch adds up the gradients of its arms")
     return {"dx = 2 (x + 1) + 2 x": (2 * (3 + 1) + 2 * 3, gx)}
 
 
-def repeat_node(out: Path) -> Pairs:
+def repeat_node(pictures: common.Pictures) -> Pairs:
     """A branch with n arms."""
     rng = np.random.default_rng(0)
     x, dy = leaf(rng.integers(-9, 10, (1, 4))), rng.integers(-9, 10, (3, 4)).astype(float)
-    (gx,) = flow(out, "repeat", x.expand(3, 4), dy, {"x": x}, "repeat sums the gradients of its copies")
+    (gx,) = flow(pictures, "repeat", x.expand(3, 4), dy, {"x": x}, "repeat sums the gradients of its copies")
     return {"dx = sum of dy over the copies": (dy.sum(0, keepdims=True), gx)}
 
 
-def sum_node(out: Path) -> Pairs:
+def sum_node(pictures: common.Pictures) -> Pairs:
     """The reverse of repeat."""
     rng = np.random.default_rng(1)
     x, dy = leaf(rng.integers(-9, 10, (3, 4))), rng.integers(-9, 10, (1, 4)).astype(float)
-    (gx,) = flow(out, "sum", x.sum(0, keepdims=True), dy, {"x": x}, "sum repeats the gradient")
+    (gx,) = flow(pictures, "sum", x.sum(0, keepdims=True), dy, {"x": x}, "sum repeats the gradient")
     return {"dx = dy, repeated": (np.repeat(dy, 3, axis=0), gx)}
 
 
-def matmul_node(out: Path) -> Pairs:
+def matmul_node(pictures: common.Pictures) -> Pairs:
     rng = np.random.default_rng(2)
     x, W, dy = leaf(rng.integers(-3, 4, (3, 2))), leaf(rng.integers(-3, 4, (2, 4))), rng.integers(-3, 4, (3, 4)) * 1.0
     title = "matmul: like ×, with the other factor transposed"
-    gx, gW = flow(out, "matmul", x @ W, dy, {"x": x, "W": W}, title)
+    gx, gW = flow(pictures, "matmul", x @ W, dy, {"x": x, "W": W}, title)
     return {"dx = dy @ W.T": (dy @ W.detach().numpy().T, gx), "dW = x.T @ dy": (x.detach().numpy().T @ dy, gW)}
 
 
-def sigmoid_node(out: Path) -> Pairs:
+def sigmoid_node(pictures: common.Pictures) -> Pairs:
     x = leaf([-2.0, 0.0, 3.0])
     title = "sigmoid passes the gradient times y (1 − y)"
-    (gx,) = flow(out, "sigmoid", am.sigmoid(x), [1.0, 1.0, 1.0], {"x": x}, title)
+    (gx,) = flow(pictures, "sigmoid", am.sigmoid(x), [1.0, 1.0, 1.0], {"x": x}, title)
     y = 1 / (1 + np.exp(-x.detach().numpy()))
     return {"dx = dy y (1 - y)": (y * (1 - y), gx)}
 
 
-def affine_node(out: Path) -> Pairs:
+def affine_node(pictures: common.Pictures) -> Pairs:
     """matmul, and + with a broadcast bias, which is a repeat node in disguise."""
     rng = np.random.default_rng(3)
     x, W, b = leaf(rng.integers(-3, 4, (3, 2))), leaf(rng.integers(-3, 4, (2, 4))), leaf(rng.integers(-3, 4, 4))
     dy = rng.integers(-3, 4, (3, 4)) * 1.0
     title = "affine: the bias is repeated for each row, so its gradient is summed over them"
-    gx, gW, gb = flow(out, "affine", x @ W + b, dy, {"x": x, "W": W, "b": b}, title)
+    gx, gW, gb = flow(pictures, "affine", x @ W + b, dy, {"x": x, "W": W, "b": b}, title)
     return {
         "dx = dy @ W.T": (dy @ W.detach().numpy().T, gx),
         "dW = x.T @ dy": (x.detach().numpy().T @ dy, gW),
@@ -112,17 +113,17 @@ def affine_node(out: Path) -> Pairs:
     }
 
 
-def softmax_with_loss_node(out: Path) -> Pairs:
+def softmax_with_loss_node(pictures: common.Pictures) -> Pairs:
     """Probabilities minus the truth: as simple as it is because the two were made for each other."""
     scores, target = leaf([[0.3, 2.9, 4.0], [1.0, 1.0, 1.0]]), am.tensor([1, 0])
     loss = am.nn.functional.cross_entropy(scores, target)
     title = "softmax with loss: probabilities minus the truth, over the number of samples"
-    (gx,) = flow(out, "softmax_with_loss", loss, None, {"scores": scores}, title, target=target, loss=loss)
+    (gx,) = flow(pictures, "softmax_with_loss", loss, None, {"scores": scores}, title, target=target, loss=loss)
     p = am.softmax(scores.detach(), 1).numpy()
     return {"dx = (p - t) / n": ((p - np.eye(3)[target.numpy()]) / 2, gx)}
 
 
-NODES: dict[str, Callable[[Path], Pairs]] = {
+NODES: dict[str, Callable[[common.Pictures], Pairs]] = {
     "+": add_node,
     "×": multiply_node,
     "branch": branch_node,
@@ -135,12 +136,12 @@ NODES: dict[str, Callable[[Path], Pairs]] = {
 }
 
 
-def node_by_node(out: Path) -> dict[str, list[Any]]:
+def node_by_node(pictures: common.Pictures) -> dict[str, list[Any]]:
     """The engine's gradients of each node; the greatest difference from those by hand is printed."""
     print("1. Node by node: the rule by hand, and the engine\n")
     gradients, apart = {}, 0.0
     for name, node in NODES.items():
-        pairs = node(out)
+        pairs = node(pictures)
         gradients[name] = [engine.tolist() for _, engine in pairs.values()]
         apart = max(apart, *(np.abs(hand - engine).max() for hand, engine in pairs.values()))
         for i, (rule, (_, engine)) in enumerate(pairs.items()):
@@ -172,7 +173,7 @@ def repeat_and_sum() -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------------------- chain rule
 
 
-def chain_rule(out: Path) -> dict[str, float]:
+def chain_rule(pictures: common.Pictures) -> dict[str, float]:
     """y = sigmoid(w x + b), loss = (y - t)²: from the loss back to w, a local slope at a time."""
     w, x, b, t = leaf(0.5), leaf(2.0), leaf(-0.3), 1.0
     p = w * x
@@ -186,8 +187,8 @@ def chain_rule(out: Path) -> dict[str, float]:
         loss, names={"w": w, "x": x, "b": b, "p": p, "a": a, "y": y, "e": e, "loss": loss}, trace=trace,
         title="loss = (sigmoid(w x + b) − 1)²",
     )  # fmt: skip
-    graph.save(out / "chain_rule.svg")
-    graph.save(out / "chain_rule_moving.svg", animate=True)
+    pictures.draw("chain_rule.svg", lambda: graph)
+    pictures.draw("chain_rule_moving.svg", lambda: graph, animate=True)
 
     slope = y.item() * (1 - y.item())
     steps = (  # wire, local slope, its value
@@ -334,22 +335,17 @@ def layers_by_hand(steps: int) -> dict[str, float]:
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """The whole story; returns the gradients of each node, the chain's figures, and how near hand and engine are."""
-    parser = argparse.ArgumentParser(description="Backpropagation on the computational graph, node by node.")
-    parser.add_argument("--out", type=Path, default=Path("out/06_backpropagation"), help="folder for the pictures")
-    parser.add_argument("--fast", action="store_true", help="the same story with less work")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = common.arguments(argv, __file__, "Backpropagation on the computational graph, node by node.")
 
     found = {
-        "nodes": node_by_node(args.out),
+        "nodes": node_by_node(args.pictures),
         "repeat and sum": repeat_and_sum(),
-        "chain": chain_rule(args.out),
+        "chain": chain_rule(args.pictures),
         "layers": layers_by_hand(20 if args.fast else 200),
     }
-    pictures = ", ".join(sorted(file.name for file in args.out.glob("*.svg")))
-    print(f"\nPictures in {args.out}: {pictures}")
+    args.pictures.tell()
     return found
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -6,21 +6,18 @@ You will see two clouds of 1,000 points each, stacked into one tensor; a model t
 is one line, the mean of the squared errors; and a training step that is four. Forty steps draw a line between the
 clouds. Least squares, which solve the problem exactly, say how near forty steps came.
 
-Pictures: prediction beside truth, the line, and the line as it moves. They need `autograd_mini[plot]`.
+Pictures: prediction beside truth, the line, and the line as it moves. They need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
-from matplotlib.figure import Figure
 
 import autograd_mini as am
-from autograd_mini.draw import draw_graph, trace_backward
+from autograd_mini.draw import Graph, draw_graph, trace_backward
 from autograd_mini.plotting import decision_regions
 
 COLORS, MARKERS = ("#0072B2", "#D55E00"), "os"  # of class 0 and 1
@@ -83,12 +80,11 @@ def judge(inputs: am.Tensor, targets: am.Tensor, W: am.Tensor, b: am.Tensor) -> 
     return {"loss": loss, "accuracy": accuracy, "best": best, "slope": slope, "height": height}
 
 
-def draw(inputs: am.Tensor, targets: am.Tensor, W: am.Tensor, b: am.Tensor, out: Path) -> None:
-    """Prediction beside truth, and the line over the regions."""
+def draw_predictions(inputs: am.Tensor, targets: am.Tensor, W: am.Tensor, b: am.Tensor) -> Any:
+    """Prediction beside truth."""
     with am.no_grad():
         predicted = (inputs @ W + b > 0.5).int()
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    figure.suptitle("What the line makes of the points, and what they are")
+    figure = common.figure(11, 4.6, "What the line makes of the points, and what they are")
     wrong = inputs.numpy()[(predicted != targets).flatten().numpy()]
     left, right = figure.subplots(1, 2)
     for axes, title, classes in ((left, "prediction", predicted), (right, "target", targets)):
@@ -96,14 +92,17 @@ def draw(inputs: am.Tensor, targets: am.Tensor, W: am.Tensor, b: am.Tensor, out:
         axes.plot(*wrong.T, "o", color="black", fillstyle="none", markersize=10, label=f"the {len(wrong)} mistakes")
         axes.set_title(title)
         axes.legend(frameon=False)
-    figure.savefig(out / "prediction_and_target.png")
+    return figure
 
+
+def draw_boundary(inputs: am.Tensor, targets: am.Tensor, W: am.Tensor, b: am.Tensor) -> Any:
+    """The line over the regions."""
     with am.no_grad():
         title = "The line where x @ W + b = 0.5"
         figure = decision_regions(lambda x: x @ W + b, inputs, targets, title=title, threshold=0.5)
     (w1, w2), x = W.flatten().tolist(), np.linspace(-1, 4, 100)
     figure.axes[0].plot(x, -w1 / w2 * x + (0.5 - b.item()) / w2, color="black", linewidth=2)
-    figure.savefig(out / "boundary.png")
+    return figure
 
 
 def _scatter(axes: Any, inputs: am.Tensor, classes: am.Tensor) -> None:
@@ -112,9 +111,12 @@ def _scatter(axes: Any, inputs: am.Tensor, classes: am.Tensor) -> None:
         axes.plot(*points.T, MARKERS[k], color=COLORS[k], markersize=3, alpha=0.6, label=f"class {k}")
 
 
-def film(inputs: am.Tensor, targets: am.Tensor, lines: list[Any], losses: list[float], every: int, file: Path) -> None:
+def film(inputs: am.Tensor, targets: am.Tensor, lines: list[Any], losses: list[float], every: int) -> Any:
     """The line after each step."""
-    figure = Figure(figsize=(5.6, 4.6), dpi=80, layout="constrained")
+    from matplotlib.animation import FuncAnimation
+
+    figure = common.figure(5.6, 4.6)
+    figure.set_dpi(80)
     axes = figure.subplots()
     _scatter(axes, inputs, targets)
     axes.set(xlim=(-4, 7), ylim=(-4, 7))
@@ -128,10 +130,10 @@ def film(inputs: am.Tensor, targets: am.Tensor, lines: list[Any], losses: list[f
         return [line]
 
     steps = [*range(0, len(lines), every), *[len(lines) - 1] * (8 if every == 1 else 1)]  # it rests at the end
-    FuncAnimation(figure, frame, frames=steps).save(file, PillowWriter(fps=8))
+    return FuncAnimation(figure, frame, frames=steps)
 
 
-def draw_step(inputs: am.Tensor, targets: am.Tensor, out: Path) -> None:
+def draw_step(inputs: am.Tensor, targets: am.Tensor) -> Graph:
     """One training step on four points, as a graph."""
     x, t = inputs[[0, 1, -2, -1]].clone(), targets[[0, 1, -2, -1]].clone()
     W, b = am.tensor([[0.3], [-0.2]], requires_grad=True), am.zeros(1).requires_grad_()
@@ -140,26 +142,25 @@ def draw_step(inputs: am.Tensor, targets: am.Tensor, out: Path) -> None:
     with trace_backward() as trace:
         loss.backward()
     names = {"x": x, "t": t, "W": W, "b": b, "predictions": predictions, "loss": loss}
-    draw_graph(loss, names=names, trace=trace, title="A step of the classifier, on four points").save(out / "step.svg")
+    return draw_graph(loss, names=names, trace=trace, title="A step of the classifier, on four points")
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """The whole story; returns losses, accuracy, the least squares' loss and the line."""
-    parser = argparse.ArgumentParser(description="A linear classifier of two clouds, from tensors alone.")
-    parser.add_argument("--out", type=Path, default=Path("out/07_linear_classifier"), help="folder for the pictures")
-    parser.add_argument("--fast", action="store_true", help="the same story with less work: a film of few frames")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    story = "A linear classifier of two clouds, from tensors alone."
+    args = common.arguments(argv, __file__, story, fast="the same story with less work: a film of few frames")
 
     inputs, targets = clouds(1000)
     W, b, losses, lines = train(inputs, targets, 40)
     found = judge(inputs, targets, W, b)
-    draw(inputs, targets, W, b, args.out)
-    film(inputs, targets, lines, [*losses, found["loss"]], 20 if args.fast else 1, args.out / "boundary.gif")
-    draw_step(inputs, targets, args.out)
-    print(f"\nPictures in {args.out}: prediction_and_target.png, boundary.png, boundary.gif, step.svg")
+    every = 20 if args.fast else 1  # step a frame
+    args.pictures.draw("prediction_and_target.png", draw_predictions, inputs, targets, W, b)
+    args.pictures.draw("boundary.png", draw_boundary, inputs, targets, W, b)
+    args.pictures.draw("boundary.gif", film, inputs, targets, lines, [*losses, found["loss"]], every)
+    args.pictures.draw("step.svg", draw_step, inputs, targets)
+    args.pictures.tell()
     return {**found, "losses": losses, "first point": inputs[1000].tolist()}
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -8,17 +8,15 @@ layers of given weights, number by number, to (0.3168, 0.6963); what becomes of 
 once; and then three arms of a spiral that no straight lines can part, learned by a network of 2-10-3: its loss from
 epoch to epoch, and the regions that it draws, beside those of a single layer.
 
-Its pictures need `autograd_mini[plot]`.
+Its pictures need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import nn, optim
@@ -115,23 +113,26 @@ def learn(model: nn.Module, x: am.Tensor, y: am.Tensor, epochs: int) -> History:
     return trainer.fit((x, y), epochs, batch_size=30, callbacks=[Every(max(1, epochs // 10))], verbose=0)
 
 
-def plot_losses(histories: dict[str, History], path: Path) -> None:
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
+def plot_losses(histories: dict[str, History]) -> Any:
+    figure = common.figure(9, 3.8)
     for axes, what in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for (name, history), color, style in zip(histories.items(), ("#D55E00", "#0072B2"), ("--", "-"), strict=True):
             axes.plot(range(1, len(history[what]) + 1), history[what], style, color=color, label=name)
         axes.set(title=f"{what} on the spiral", xlabel="epoch", ylim=(0, None))
         axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="lower right")
-    figure.savefig(path, dpi=150)
+    return figure
+
+
+def plot_regions(models: dict[str, nn.Module], points: am.Tensor, arms: am.Tensor, right: dict[str, float]) -> Any:
+    figure = common.figure(10, 5)
+    for (name, model), axes in zip(models.items(), figure.subplots(1, 2), strict=True):
+        decision_regions(model, points, arms, title=f"{name}: {right[name]:.0%} right", axes=axes)
+    return figure
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(description="Networks of two and three layers, and the spiral.")
-    parser.add_argument("--out", type=Path, default=Path("out/08_networks"), help="folder for pictures")
-    parser.add_argument("--fast", action="store_true", help="fewer epochs")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = common.arguments(argv, __file__, "Networks of two and three layers, and the spiral.", fast="fewer epochs")
     am.manual_seed(0)
 
     y = three_layers()
@@ -146,16 +147,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     }
     histories: dict[str, History] = {}
     right: dict[str, float] = {}
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    for (name, model), axes in zip(models.items(), figure.subplots(1, 2), strict=True):
+    for name, model in models.items():
         print(f"\nThe spiral, 300 points, by {name}")
         histories[name] = learn(model, points, arms, epochs)
         right[name] = accuracy(model(points), arms)
         print(f"    {right[name]:.1%} of the points are in their region")
-        decision_regions(model, points, arms, title=f"{name}: {right[name]:.0%} right", axes=axes)
-    figure.savefig(args.out / "regions.png", dpi=150)
-    plot_losses(histories, args.out / "losses.png")
-    print("\nPictures:", args.out / "regions.png", args.out / "losses.png")
+    args.pictures.draw("regions.png", plot_regions, models, points, arms, right)
+    args.pictures.draw("losses.png", plot_losses, histories)
+    args.pictures.tell()
     one, two = models
     return {
         "y": y.tolist(), "apart": apart, "shapes": list(shapes.values()), "one": right[one], "two": right[two],
@@ -164,4 +163,4 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

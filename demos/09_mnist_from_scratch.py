@@ -8,24 +8,22 @@ network of 784-512-10 to learn, with a step of 1e-3 down the bare gradient. It l
 `nn` with RMSprop says what a better optimizer is worth. Last, a network of 784-50-100-10 is trained, saved and loaded
 again, and reads the test digits one by one, then a hundred at a time: the same answers, in a fraction of the time.
 
-Its pictures need `autograd_mini[plot]`.
+Its pictures need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import nn, optim
 from autograd_mini.training import Callback, Trainer, accuracy
-from autograd_mini.vision import MNISTData, digits, load_mnist
 
 KERAS = [(0.4260, 0.8750), (0.1066, 0.9680), (0.0719, 0.9781), (0.0503, 0.9847), (0.0344, 0.9897)]
 KERAS_TEST = 0.0720, 0.9789  # printed with Keras' RMSprop: loss and accuracy of five epochs, then on the test digits
@@ -147,8 +145,8 @@ def inference(train: Pair, test: Pair, epochs: int, file: Path) -> dict[str, flo
     return found
 
 
-def plot(losses: list[float], ours: list[float], theirs: list[float], read: dict[str, float], path: Path) -> None:
-    figure = Figure(figsize=(13, 3.9), layout="constrained")
+def plot(losses: list[float], ours: list[float], theirs: list[float], read: dict[str, float]) -> Any:
+    figure = common.figure(13, 3.9)
     loss, right, speed = figure.subplots(1, 3, width_ratios=(1, 1, 0.7))
     loss.plot(losses, color="#0072B2", linewidth=0.7)
     loss.set(title="From scratch: loss of each batch", xlabel="step", ylim=(0, None))
@@ -163,18 +161,13 @@ def plot(losses: list[float], ours: list[float], theirs: list[float], read: dict
     speed.margins(y=0.15)
     for axes in (loss, right):
         axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=150)
+    return figure
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(description="MNIST from scratch, then by nn.")
-    parser.add_argument("--data", metavar="PATH", help="folder with MNIST; default: where it is found, or a download")
-    parser.add_argument("--out", type=Path, default=Path("out/09_mnist_from_scratch"), help="folder for what is made")
-    parser.add_argument("--fast", action="store_true", help="a few drawn digits instead of MNIST, in seconds")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
-    fast = args.fast
-    data = MNISTData(*digits(2000), *digits(500, train=False), "drawn digits") if fast else load_mnist(args.data)
+    story, few = "MNIST from scratch, then by nn.", "a few drawn digits instead of MNIST, in seconds"
+    args = common.arguments(argv, __file__, story, fast=few, data=common.FOUND)
+    fast, data = args.fast, common.mnist(args, 2000, 500)
     print(f"Data: {data.source}\n")
     am.manual_seed(0)
 
@@ -187,10 +180,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     losses, ours = from_scratch(train, test, *options)
     theirs, last = with_nn(train, test, 4 if fast else 5)
     read = inference(train, test, 10 if fast else 5, args.out / "weights.npz")
-    plot(losses, ours, theirs, read, args.out / "learning.png")
-    print("\nPicture:", args.out / "learning.png")
+    args.pictures.draw("learning.png", plot, losses, ours, theirs, read)
+    args.pictures.tell()
     return {"losses": losses, "scratch": ours[-1], "nn": last["accuracy"], "nn_loss": last["loss"], **read}
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -9,24 +9,22 @@ see the shapes on the way through LeCun's network of 1998 (with relu and max poo
 training on a learning rate that glides to zero, which digits it still mistakes for which, what its six first
 windows have learned to look for, and how a digit looks through them.
 
-Its pictures need `autograd_mini[plot]`.
+Its pictures need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import nn, optim
 from autograd_mini.plotting import image_grid
 from autograd_mini.training import Callback, Trainer, accuracy
-from autograd_mini.vision import MNISTData, digits, load_mnist
+from autograd_mini.vision import MNISTData
 
 
 def lenet() -> nn.Sequential:
@@ -36,13 +34,6 @@ def lenet() -> nn.Sequential:
         nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
         nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
     )  # fmt: skip
-
-
-def read_data(args: argparse.Namespace) -> MNISTData:
-    """MNIST, or with --fast a few digits that the package draws."""
-    if not args.fast:
-        return load_mnist(args.data)
-    return MNISTData(*digits(1200), *digits(400, train=False), "drawn digits")
 
 
 def pixels(images: Any) -> am.Tensor:
@@ -67,8 +58,8 @@ def confusion(labels: Any, predicted: Any) -> Any:
     return counts
 
 
-def plot_confusion(counts: Any, path: Path) -> None:
-    figure = Figure(figsize=(6, 5.4), layout="constrained")
+def plot_confusion(counts: Any) -> Any:
+    figure = common.figure(6, 5.4)
     axes = figure.subplots()
     wrong = counts * (1 - np.eye(10, dtype=int))
     axes.imshow(wrong, cmap="Oranges")
@@ -80,16 +71,16 @@ def plot_confusion(counts: Any, path: Path) -> None:
             axes.text(column, row, counts[row, column], ha="center", va="center", color=color, fontsize=9)
     axes.set(xticks=range(10), yticks=range(10), xlabel="taken for", ylabel="is")
     axes.set_title(f"{wrong.sum()} mistakes in {counts.sum():,} test digits (right ones in gray)")
-    figure.savefig(path, dpi=150)
+    return figure
 
 
-def plot_windows(model: nn.Sequential, image: am.Tensor, path: Path) -> None:
+def plot_windows(model: nn.Sequential, image: am.Tensor) -> Any:
     """The six windows of the first layer, and what each answers all over one digit."""
     windows = model[0].weight.detach().numpy()[:, 0]
     with am.no_grad():
         answers = model[:3](image[None]).numpy()[0]
-    figure = Figure(figsize=(10, 3.8), layout="constrained")
-    figure.suptitle("The first convolution: its windows (5 × 5), and a digit through each, after relu and pooling")
+    title = "The first convolution: its windows (5 × 5), and a digit through each, after relu and pooling"
+    figure = common.figure(10, 3.8, title)
     grid = figure.subplots(2, 7)
     grid[0, 0].axis("off")
     grid[1, 0].imshow(image.numpy()[0], cmap="gray_r")
@@ -103,29 +94,25 @@ def plot_windows(model: nn.Sequential, image: am.Tensor, path: Path) -> None:
         axes.set(xticks=[], yticks=[])
     figure.colorbar(weights, ax=grid[0], label="weight")
     figure.colorbar(shown, ax=grid[1], label="answer")
-    figure.savefig(path, dpi=150)
+    return figure
 
 
-def plot_mistakes(data: MNISTData, scores: am.Tensor, path: Path) -> None:
+def plot_mistakes(data: MNISTData, scores: am.Tensor) -> Any:
     """The wrong answers that it was surest of."""
     predicted = scores.numpy().argmax(1)
     wrong = np.flatnonzero(predicted != data.test_labels)
     chosen = wrong[np.argsort(-scores.softmax(1).numpy()[wrong, predicted[wrong]], kind="stable")][:16]
     title = f"Its {len(chosen)} surest mistakes of {len(wrong)}: what it says, and what it is"
-    image_grid(data.test_images[chosen], data.test_labels[chosen], predicted[chosen], path, title=title)
+    return image_grid(data.test_images[chosen], data.test_labels[chosen], predicted[chosen], title=title)
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(description="Train LeNet on MNIST.")
-    parser.add_argument("--data", metavar="PATH", help="folder with MNIST; default: where it is found, or a download")
-    parser.add_argument("--out", type=Path, default=Path("out/10_lenet"), help="folder for pictures")
-    parser.add_argument("--fast", action="store_true", help="1,200 drawn digits instead of MNIST, in seconds")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    few = "1,200 drawn digits instead of MNIST, in seconds"
+    args = common.arguments(argv, __file__, "Train LeNet on MNIST.", fast=few, data=common.FOUND)
     epochs = 3 if args.fast else 8
 
     am.manual_seed(0)
-    data, model = read_data(args), lenet()
+    data, model = common.mnist(args, 1200, 400), lenet()
     print(f"Data: {data.source}\n\n{nn.summary(model, (1, 28, 28))}\n")
     train = pixels(data.train_images), am.tensor(data.train_labels, dtype=am.int64)
     test = pixels(data.test_images), am.tensor(data.test_labels, dtype=am.int64)
@@ -145,11 +132,11 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     print(f"\nTest accuracy {found:.4f} after {epochs} epochs in {seconds:.0f} s, {parameters:,} weights")
     print(f"{wrong.sum()} mistakes; the commonest: a {digit} taken for a {taken}, {wrong.max()} times")
 
-    history.plot(args.out / "curves.png")
-    plot_confusion(counts, args.out / "confusion.png")
-    plot_windows(model, test[0][0], args.out / "windows.png")
-    plot_mistakes(data, scores, args.out / "mistakes.png")
-    print("Pictures:", *(str(args.out / f"{name}.png") for name in ("curves", "confusion", "windows", "mistakes")))
+    args.pictures.draw("curves.png", history.plot)
+    args.pictures.draw("confusion.png", plot_confusion, counts)
+    args.pictures.draw("windows.png", plot_windows, model, test[0][0])
+    args.pictures.draw("mistakes.png", plot_mistakes, data, scores)
+    args.pictures.tell()
     return {
         "accuracy": found, "parameters": parameters, "loss": history["loss"], "mistakes": int(wrong.sum()),
         "windows": tuple(model[0].weight.shape), "lr": optimizer.param_groups[0]["lr"], "seconds": seconds,
@@ -157,4 +144,4 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

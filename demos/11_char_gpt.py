@@ -9,22 +9,20 @@ into words, words into sentences and sentences into right ones; its loss come do
 tell to the uncertainty of the grammar itself, below which no model can go; how sure it is of a verb after nouns that
 mislead; and where its attention looks.
 
-Its pictures need `autograd_mini[plot]`.
+Its pictures need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import nn, optim
@@ -171,8 +169,8 @@ def surprise(model: GPT, letters: str, begun: str, endings: list[str]) -> list[f
 # ----------------------------------------------------------------------------------------------------- the pictures
 
 
-def plot_losses(losses: list[float], tested: dict[int, float], lines: dict[str, float], path: Path) -> None:
-    figure = Figure(figsize=(8, 4.6), layout="constrained")
+def plot_losses(losses: list[float], tested: dict[int, float], lines: dict[str, float]) -> Any:
+    figure = common.figure(8, 4.6)
     axes = figure.subplots()
     axes.plot(np.arange(len(losses)) + 1, losses, color=BLUE, alpha=0.6, linewidth=0.8, label="training batches")
     axes.plot(np.array(list(tested)) + 1, list(tested.values()), "o", color=ORANGE, markersize=5, label="new sentences")
@@ -182,24 +180,24 @@ def plot_losses(losses: list[float], tested: dict[int, float], lines: dict[str, 
     axes.set_title("What is left to guess: the GPT comes down to the grammar's own uncertainty")
     axes.legend(loc="upper right")
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=150)
+    return figure
 
 
-def plot_attention(model: GPT, letters: str, sentence: str, path: Path) -> None:
+def plot_attention(model: GPT, letters: str, sentence: str) -> Any:
     """Where each head looks from the last letter of a sentence that is not finished."""
     x = model.embed(am.tensor([[letters.index(c) for c in END + sentence]]))
     with am.no_grad():
         weights = [block.attention(model.blocks[:i](x) if i else x) for i, block in enumerate(model.blocks)]
     rows = am.cat(weights, 1)[0, :, -1].numpy()
     names = [f"layer {i + 1}, head {h + 1}" for i, block in enumerate(model.blocks) for h in range(block.heads)]
-    figure = Figure(figsize=(11, 0.42 * len(rows) + 1.8), layout="constrained")
+    figure = common.figure(11, 0.42 * len(rows) + 1.8)
     axes = figure.subplots()
     image = axes.imshow(rows, cmap="Blues", aspect="auto", vmin=0)
     axes.set_xticks(range(len(sentence) + 1), ["↵", *sentence.replace(" ", "␣")], family="DejaVu Sans Mono")
     axes.set_yticks(range(len(rows)), names)
     axes.set_title(f"Where each head looks, before it writes what follows “{sentence}”")
     figure.colorbar(image, label="attention")
-    figure.savefig(path, dpi=150)
+    return figure
 
 
 # -------------------------------------------------------------------------------------------------------- the story
@@ -244,11 +242,8 @@ def agreement(model: GPT, letters: str, begun: str) -> list[float]:
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(description="Train a small GPT on sentences of a grammar.")
-    parser.add_argument("--out", type=Path, default=Path("out/11_char_gpt"), help="folder for pictures and text")
-    parser.add_argument("--fast", action="store_true", help="a smaller model and fewer steps, in seconds")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    story = "Train a small GPT on sentences of a grammar."
+    args = common.arguments(argv, __file__, story, fast="a smaller model and fewer steps, in seconds")
     steps = 120 if args.fast else 1000
 
     am.manual_seed(0)
@@ -294,10 +289,11 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     one, many = agreement(model, letters, begun)
     print(f"\nAfter “{begun}…” a verb for one (right) has probability {one:.3f}, one for many (wrong) {many:.3f}")
 
-    plot_losses(losses, tested, lines, args.out / "losses.png")
-    plot_attention(model, letters, begun + "sleep", args.out / "attention.png")
     (args.out / "text.txt").write_text("\n".join(written) + "\n")
-    print("Pictures and text:", *(str(args.out / name) for name in ("losses.png", "attention.png", "text.txt")))
+    print(f"All that it wrote: {args.out / 'text.txt'}")
+    args.pictures.draw("losses.png", plot_losses, losses, tested, lines)
+    args.pictures.draw("attention.png", plot_attention, model, letters, begun + "sleep")
+    args.pictures.tell()
     return {
         "losses": list(tested.values()), "bigram": lines["from the last letter"], "floor": floor,
         "right": len(right) / len(written), "new": len(fresh), "spelled": spelled, "one": one,
@@ -306,4 +302,4 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -11,19 +11,17 @@ Then a pendulum that swings too wide for the schoolbook's formula. Its angle was
 its friction were not. The pendulum is simulated step by step, and the gradient goes back through all the steps, to say
 how a longer pendulum or more friction would have moved the curve: the measurements tell both, and then the period.
 
-Its pictures need `autograd_mini[plot]`.
+Its pictures need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import nn, optim
@@ -75,7 +73,7 @@ def obey(network: nn.Module, times: am.Tensor, adam_steps: int, lbfgs_steps: int
     return losses
 
 
-def spring(fast: bool, out: Path) -> dict[str, float]:
+def spring(fast: bool, pictures: common.Pictures) -> dict[str, float]:
     width, count = (16, 40) if fast else (24, 60)
     network = nn.Sequential(
         nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)
@@ -94,12 +92,12 @@ def spring(fast: bool, out: Path) -> dict[str, float]:
     for i in range(0, 401, 50):
         print(f"    {between[i].item():6.2f}  {found[i, 0]:8.4f}  {right[i, 0]:8.4f}")
     print(f"\n    greatest error at 401 times, most of them new: {error:.1e}\n")
-    plot_spring(between.numpy(), before, found, right, losses, adam_steps, out / "spring.png")
+    pictures.draw("spring.png", plot_spring, between.numpy(), before, found, right, losses, adam_steps)
     return {"error": error, "first_loss": losses[0], "last_loss": losses[-1]}
 
 
-def plot_spring(t: Any, before: Any, found: Any, right: Any, losses: list[float], adam: int, path: Path) -> None:
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
+def plot_spring(t: Any, before: Any, found: Any, right: Any, losses: list[float], adam: int) -> Any:
+    figure = common.figure(12, 4.2)
     curve, loss = figure.subplots(1, 2, width_ratios=(1.4, 1))
     curve.plot(t, right, color=GRAY, linewidth=5, alpha=0.5, label="exact solution")
     curve.plot(t, found, color=BLUE, label="network, trained on the equation alone")
@@ -112,7 +110,7 @@ def plot_spring(t: Any, before: Any, found: Any, right: Any, losses: list[float]
     for axes in (curve, loss):
         axes.grid(alpha=0.3)
     curve.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    return figure
 
 
 # ----------------------------------------------------------------------------- a pendulum, through its integrator
@@ -184,7 +182,7 @@ def measure(measured: am.Tensor, p: am.Tensor, steps: int) -> tuple[list[float],
     return p.tolist(), spread.diag().sqrt().tolist(), (r @ r).item() / len(r)
 
 
-def pendulum(fast: bool, out: Path) -> dict[str, float]:
+def pendulum(fast: bool, pictures: common.Pictures) -> dict[str, float]:
     steps = 40 if fast else 200
     truth = am.tensor([LENGTH, FRICTION], dtype=am.float64)
     measured = swing(truth, steps) + 0.1 * am.randn(steps + 1, dtype=am.float64)
@@ -210,16 +208,16 @@ def pendulum(fast: bool, out: Path) -> dict[str, float]:
     found = swing(am.tensor([length, friction], dtype=am.float64), steps).numpy()
     whole, small = period(found, END / steps), 2 * math.pi * math.sqrt(length / G)
     print(f"    its first period: {whole:.3f} s; the formula for small swings says {small:.3f} s\n")
-    plot_pendulum(measured.numpy(), guess, found, swing(truth, steps).numpy(), out / "pendulum.png")
+    pictures.draw("pendulum.png", plot_pendulum, measured.numpy(), guess, found, swing(truth, steps).numpy())
     return {
         "gap": gap, "length": length, "friction": friction, "period": whole, "small": small, "misfit": last,
         "noise": noise, "errors": errors,
     }  # fmt: skip
 
 
-def plot_pendulum(measured: Any, guess: Any, found: Any, truth: Any, path: Path) -> None:
+def plot_pendulum(measured: Any, guess: Any, found: Any, truth: Any) -> Any:
     t = np.linspace(0, END, len(measured))
-    figure = Figure(figsize=(9, 4.4), layout="constrained")
+    figure = common.figure(9, 4.4)
     axes = figure.subplots()
     axes.plot(t, measured, ".", color=GRAY, label="measured, with noise")
     axes.plot(t, guess, ":", color=ORANGE, linewidth=2, label="first guess: 0.8 m, friction 0.05/s")
@@ -228,20 +226,16 @@ def plot_pendulum(measured: Any, guess: Any, found: Any, truth: Any, path: Path)
     axes.set(title="A pendulum's length and friction from its swings", xlabel="time in s", ylabel="angle in radians")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(path, dpi=150)
+    return figure
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(description="A spring and a pendulum, by gradients.")
-    parser.add_argument("--out", type=Path, default=Path("out/12_physics"), help="folder for pictures")
-    parser.add_argument("--fast", action="store_true", help="fewer steps")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = common.arguments(argv, __file__, "A spring and a pendulum, by gradients.", fast="fewer steps")
     am.manual_seed(0)
-    figures: dict[str, Any] = {**spring(args.fast, args.out), **pendulum(args.fast, args.out)}
-    print("Pictures:", args.out / "spring.png", args.out / "pendulum.png")
+    figures: dict[str, Any] = {**spring(args.fast, args.pictures), **pendulum(args.fast, args.pictures)}
+    args.pictures.tell()
     return figures
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -8,20 +8,17 @@ proof finds it; `smooth_max`, with two inputs and an option, proved on hundreds 
 three precisions; the graph of one of them; and a line through points of which some are far off, where the new loss does
 what the squared error cannot.
 
-Its pictures need `autograd_mini[plot]`, its proof `autograd_mini[testing]`.
+Its pictures need `autograd_mini[demos]`, as its proof does.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Any
 
+import common
 import numpy as np
-from hypothesis import settings
-from hypothesis import strategies as st
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import optim
@@ -81,7 +78,7 @@ def show_derivatives() -> dict[str, Any]:
 
 
 def prove(examples: int) -> dict[str, Any]:
-    """gradcheck and gradgradcheck at some points, then the whole battery on drawn arrays."""
+    """gradcheck and gradgradcheck at some points, and of a rule with a slip; then on drawn arrays."""
     x = am.tensor([-2.0, -0.3, 0.0, 1.5], dtype=am.float64, requires_grad=True)
     first, second = gradcheck(log_cosh, x), gradgradcheck(log_cosh, x)
     print(f"\ngradcheck(log_cosh): {first}; gradgradcheck(log_cosh): {second}")
@@ -93,6 +90,19 @@ def prove(examples: int) -> dict[str, Any]:
     except GradcheckError as error:
         found = str(error)
     print(f"The same with a slip, sinh for tanh:\n    {found}")
+
+    calls = {}
+    if find_spec("hypothesis") is None:
+        print(f"\nNot proved on drawn samples: that needs hypothesis: {common.INSTALL}")
+    else:
+        calls = prove_on_samples(examples)
+    return {"checked": first and second, "slip": found, "calls": calls}
+
+
+def prove_on_samples(examples: int) -> dict[str, int]:
+    """The whole battery on drawn arrays; how often it called each operation."""
+    from hypothesis import settings
+    from hypothesis import strategies as st
 
     def counted(op: Callable[..., am.Tensor]) -> Callable[..., am.Tensor]:
         def call(*args: Any, **options: Any) -> am.Tensor:
@@ -118,17 +128,17 @@ def prove(examples: int) -> dict[str, Any]:
     print(f"\nProved on {examples} drawn samples each: values, first and second derivatives, float32 and float16,")
     print("broadcasting, memory layouts, and that nothing is written that belongs to others")
     print(*(f"    {name}: {count:,} calls" for name, count in counts.items()), sep="\n")
-    return {"checked": first and second, "slip": found, "calls": counts}
+    return counts
 
 
-def draw(path: Path) -> dict[str, float]:
+def draw(pictures: common.Pictures) -> dict[str, float]:
     """The graph of an expression of both operations, with values and gradients."""
     a = am.tensor(1.0, requires_grad=True)
     b = am.tensor(0.5, requires_grad=True)
     y = smooth_max(a * b, b, sharpness=2.0).log_cosh()
     y.backward()
     assert a.grad is not None and b.grad is not None
-    y.graph(names={"a": a, "b": b, "y": y}).save(path)
+    pictures.draw("graph.svg", lambda: y.graph(names={"a": a, "b": b, "y": y}))
     return {"a": a.grad.item(), "b": b.grad.item()}
 
 
@@ -147,7 +157,7 @@ def fit_line(loss: Callable[[am.Tensor], am.Tensor], x: am.Tensor, y: am.Tensor)
     return p[0].item(), p[1].item()
 
 
-def line(path: Path) -> dict[str, tuple[float, float]]:
+def line(pictures: common.Pictures) -> dict[str, tuple[float, float]]:
     """y = 2 x + 1 with a little noise, and six points of thirty that have gone astray."""
     rng = np.random.default_rng(0)
     x = np.linspace(0, 4, 30)
@@ -159,7 +169,13 @@ def line(path: Path) -> dict[str, tuple[float, float]]:
     for name, (slope, intercept) in lines.items():
         print(f"    least {name:<10} y = {slope:.3f} x + {intercept:.3f}")
 
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    pictures.draw("line.png", plot_lines, x, y, lines)
+    return lines
+
+
+def plot_lines(x: Any, y: Any, lines: dict[str, tuple[float, float]]) -> Any:
+    """The two losses with their gradients, and the lines that they find."""
+    figure = common.figure(11, 4.4)
     shapes, fits = figure.subplots(1, 2)
     t = am.linspace(-3, 3, 301, dtype=am.float64, requires_grad=True)
     for name, f, color in (("x² / 2", lambda t: t**2 / 2, ORANGE), ("log_cosh", log_cosh, BLUE)):
@@ -176,22 +192,17 @@ def line(path: Path) -> dict[str, tuple[float, float]]:
     for axes in (shapes, fits):
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
-    return lines
+    return figure
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(description="An operation of one's own, proved.")
-    parser.add_argument("--out", type=Path, default=Path("out/13_own_op"), help="folder for pictures")
-    parser.add_argument("--fast", action="store_true", help="fewer samples to prove it on")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = common.arguments(argv, __file__, "An operation of one's own, proved.", fast="fewer samples to prove it on")
     figures = show_derivatives() | prove(10 if args.fast else 200)
-    figures["drawn"] = draw(args.out / "graph.svg")
-    figures["lines"] = line(args.out / "line.png")
-    print("\nPictures:", args.out / "graph.svg", args.out / "line.png")
+    figures["drawn"] = draw(args.pictures)
+    figures["lines"] = line(args.pictures)
+    args.pictures.tell()
     return figures
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -9,18 +9,16 @@ for each weight its own; and MAML (Finn, Abbeel and Levine, 2017), which trains 
 *one step* on ten points of a sine that it never saw is enough, beside a network that was trained on all sines at once
 and so learned their mean.
 
-Its pictures need `autograd_mini[plot]`.
+Its pictures need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import optim
@@ -59,7 +57,7 @@ def regression() -> tuple[Loss, Weights, list[float]]:
     return loss, first, (2 * (x**2).mean(0)).tolist()
 
 
-def learn_rates(steps: int, meta_steps: int, out: Path) -> dict[str, Any]:
+def learn_rates(steps: int, meta_steps: int, pictures: common.Pictures) -> dict[str, Any]:
     """Descend on the logarithm of one learning rate, then on those of two, through all steps of training."""
     loss, first, curvature = regression()
 
@@ -85,7 +83,7 @@ def learn_rates(steps: int, meta_steps: int, out: Path) -> dict[str, Any]:
         print(f"    {name}: 0.020 becomes {shown}; the last loss {path[0][1]:.4f} becomes {path[-1][1]:.4f}")
     print(f"    the best of {len(grid)} single rates on a grid: {np.exp(grid[np.argmin(curve)]):.3f}, {min(curve):.4f}")
     print(f"    1 / curvature, what Newton would take: {1 / curvature[0]:.3f} and {1 / curvature[1]:.3f}\n")
-    plot_rates(np.exp(grid), curve, paths, steps, out / "learning_rate.png")
+    pictures.draw("learning_rate.png", plot_rates, np.exp(grid), curve, paths, steps)
     one, two = (path[-1] for path in paths.values())
     return {
         "slope_gap": gap, "before": paths["one rate"][0][1], "one": one[1], "two": two[1], "grid": min(curve),
@@ -107,8 +105,8 @@ def meta_descend(
     return path
 
 
-def plot_rates(rates: Any, curve: list[float], paths: dict[str, Any], steps: int, path: Path) -> None:
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+def plot_rates(rates: Any, curve: list[float], paths: dict[str, Any], steps: int) -> Any:
+    figure = common.figure(11, 4.2)
     left, right = figure.subplots(1, 2)
     left.plot(rates, curve, color=GRAY, label="on a grid")
     one = paths["one rate"]
@@ -122,7 +120,7 @@ def plot_rates(rates: Any, curve: list[float], paths: dict[str, Any], steps: int
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    return figure
 
 
 # ----------------------------------------------------------------------------- first weights that learn in one step
@@ -201,7 +199,7 @@ def check_maml(width: int) -> tuple[float, float]:
     return slope, difference(moved, zero, one, 1e-6)
 
 
-def learn_first_weights(steps: int, tasks: int, width: int, out: Path) -> dict[str, Any]:
+def learn_first_weights(steps: int, tasks: int, width: int, pictures: common.Pictures) -> dict[str, Any]:
     slope, by_hand = check_maml(width)
     print(f"First weights of 1-{width}-{width}-1: slope of the error after one step, along a random change of them\n")
     print(f"    back through the step: {slope:.6f}; by a central difference: {by_hand:.6f}\n")
@@ -220,18 +218,17 @@ def learn_first_weights(steps: int, tasks: int, width: int, out: Path) -> dict[s
         ends = [adapt(first, x[:, :10], y[:, :10], n) for n in (0, 1, 10)]
         errors[name] = [error(end, x[:, 10:], y[:, 10:]).item() / len(x) for end in ends]
         print(f"    {name:<30}" + "".join(f"{e:10.3f}" for e in errors[name]))
-    plot_sines(found, out / "maml.png")
+    pictures.draw("maml.png", plot_sines, found)
     joint, maml, plain = errors.values()
     return {"maml": maml, "joint": joint, "plain": plain, "maml_slopes": (slope, by_hand)}
 
 
-def plot_sines(found: dict[str, Weights], path: Path) -> None:
+def plot_sines(found: dict[str, Weights]) -> Any:
     """One new sine, its ten points, and what each network makes of them."""
     rng = np.random.default_rng(5)
     seen, line = rng.uniform(-5, 5, (1, 10, 1)), np.linspace(-5, 5, 200).reshape(1, 200, 1)
     x, y, all_x = (am.tensor(a, dtype=am.float32) for a in (seen, 2.4 * np.sin(seen + 0.9), line))
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    figure.suptitle("A sine that none of them has seen, from ten of its points")
+    figure = common.figure(12, 4.2, "A sine that none of them has seen, from ten of its points")
     for axes, (name, first) in zip(figure.subplots(1, 3, sharey=True), found.items(), strict=True):
         axes.plot(line[0], 2.4 * np.sin(line[0] + 0.9), color=GRAY, linewidth=4, alpha=0.5, label="the sine")
         for steps, color, style in ((0, ORANGE, ":"), (1, GREEN, "--"), (10, BLUE, "-")):
@@ -241,21 +238,17 @@ def plot_sines(found: dict[str, Weights], path: Path) -> None:
         axes.set(title=f"The network {name}", xlabel="x", ylim=(-4, 4))
         axes.grid(alpha=0.3)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
-    figure.savefig(path, dpi=150)
+    return figure
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(description="Differentiate through training.")
-    parser.add_argument("--out", type=Path, default=Path("out/14_meta_gradient"), help="folder for pictures")
-    parser.add_argument("--fast", action="store_true", help="fewer steps and tasks")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = common.arguments(argv, __file__, "Differentiate through training.", fast="fewer steps and tasks")
     am.manual_seed(0)
-    figures = learn_rates(5, 80, args.out)
-    figures |= learn_first_weights(*((150, 10, 20) if args.fast else (4000, 25, 40)), args.out)
-    print("\nPictures:", args.out / "learning_rate.png", args.out / "maml.png")
+    figures = learn_rates(5, 80, args.pictures)
+    figures |= learn_first_weights(*((150, 10, 20) if args.fast else (4000, 25, 40)), args.pictures)
+    args.pictures.tell()
     return figures
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -9,26 +9,24 @@ becoming 0.
 
 bfloat16, the other 16 bits, is left out: NumPy has none, and to it that of `ml_dtypes` is no float (its kind is "V").
 
-Pictures: the sizes of gradients beside what float16 can hold, and the losses. They need `autograd_mini[plot]`.
+Pictures: the sizes of gradients beside what float16 can hold, and the losses. They need `autograd_mini[demos]`.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
-from matplotlib.figure import Figure
 
 import autograd_mini as am
 from autograd_mini import nn
 from autograd_mini.amp import GradScaler
 from autograd_mini.nn import functional as F
-from autograd_mini.vision import MNISTData, digits, load_mnist
+from autograd_mini.vision import MNISTData
 
 HALF, SINGLE, DOUBLE = am.float16, am.float32, am.float64
 WAYS: dict[str, tuple[Any, Any, bool]] = {  # dtype of the weights, dtype between the layers, a scaled loss
@@ -109,12 +107,6 @@ class Network(nn.Module):
         return scores.float() if self.between == HALF else scores  # the loss is computed in float32
 
 
-def read_data(args: argparse.Namespace) -> MNISTData:
-    if not args.fast:
-        return load_mnist(args.data)
-    return MNISTData(*digits(1500), *digits(500, train=False), "drawn digits")
-
-
 def pixels(images: Any) -> am.Tensor:
     return am.from_numpy(images.reshape(len(images), -1).astype(np.float32) / 255)
 
@@ -168,8 +160,8 @@ def lost(sizes: Any, scale: float = 1.0) -> float:
     return float(((sizes * scale).astype(np.float16) == 0)[sizes > 0].mean())
 
 
-def plot(found: dict[str, Any], out: Path) -> None:
-    figure = Figure(figsize=(7.6, 3.6), dpi=90, layout="tight")
+def plot_gradients(found: dict[str, Any]) -> Any:
+    figure = common.figure(7.6, 3.6)
     axes = figure.subplots()
     sizes = found["float32"]["gradients"]
     axes.hist(np.log2(sizes[sizes > 0]), bins=60, color="#0072B2")
@@ -180,8 +172,11 @@ def plot(found: dict[str, Any], out: Path) -> None:
     axes.text(-39.7, top * 0.95, "… with a loss\nscaled by 2¹⁶", ha="left", va="top", color="#009E73")
     axes.set_xlabel("log₂ |gradient| between the layers, after training")
     axes.set_ylabel("how many")
-    figure.savefig(out / "gradients.png")
-    figure = Figure(figsize=(7.6, 3.6), dpi=90, layout="tight")
+    return figure
+
+
+def plot_losses(found: dict[str, Any]) -> Any:
+    figure = common.figure(7.6, 3.6)
     axes = figure.subplots()
     window = max(1, len(found["float32"]["losses"]) // 40)
     for (name, way), color in zip(found.items(), COLORS, strict=True):
@@ -190,20 +185,16 @@ def plot(found: dict[str, Any], out: Path) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel(f"loss, mean of {window} steps")
     axes.legend(frameon=False)
-    figure.savefig(out / "losses.png")
+    return figure
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """The whole story; returns what fits, the times, and for each way its costs and what it learned."""
-    parser = argparse.ArgumentParser(description="float16, float32 and float64 on MNIST.")
-    parser.add_argument("--data", metavar="PATH", help="folder with MNIST; default: where it is found, or a download")
-    parser.add_argument("--out", type=Path, default=Path("out/15_precision"), help="folder for the pictures")
-    parser.add_argument("--fast", action="store_true", help="1,500 drawn digits instead of MNIST, in seconds")
-    args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    few = "1,500 drawn digits instead of MNIST, in seconds"
+    args = common.arguments(argv, __file__, "float16, float32 and float64 on MNIST.", fast=few, data=common.FOUND)
+    data, ways = common.mnist(args, 1500, 500), {}
     fits, times = what_fits(), how_fast(8 if args.fast else 128, repeats=5)
 
-    data, ways = read_data(args), {}
     hidden, epochs, batch = (32, 3, 50) if args.fast else (128, 5, 128)
     print(f"\n3. 784-{hidden}-10 with relu, {epochs} epochs, SGD 0.1 with momentum 0.9, batches of {batch}")
     print(f"   {data.source}: {len(data.train_images):,} training and {len(data.test_images):,} test images\n")
@@ -216,10 +207,11 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
               f" {way['accuracy']:>15.4f} {way['lost']:>15.1%}")  # fmt: skip
     print("\n   graph: what a forward pass keeps; products need float32, whose copies cost more than float16 saves")
     print("   gradients lost: those between the layers that are not 0, and would be in float16, times the scale")
-    plot(ways, args.out)
-    print(f"\nPictures in {args.out}: gradients.png, losses.png")
+    args.pictures.draw("gradients.png", plot_gradients, ways)
+    args.pictures.draw("losses.png", plot_losses, ways)
+    args.pictures.tell()
     return {"fits": fits, "times": times, "ways": ways}
 
 
 if __name__ == "__main__":
-    main()
+    common.tell(main)

@@ -8,12 +8,27 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
 from own_tables import own_tables
 
-DEMOS = sorted((Path(__file__).parents[2] / "demos").glob("[0-9][0-9]_*.py"))
+FOLDER = Path(__file__).parents[2] / "demos"
+DEMOS = sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+if str(FOLDER) not in sys.path:
+    sys.path.append(str(FOLDER))  # where a demo that is run finds `common`
+
+
+def load_demo(number: str) -> ModuleType:
+    """demos/<number>_*.py as a module."""
+    (file,) = (file for file in DEMOS if file.name.startswith(f"{number}_"))
+    spec = importlib.util.spec_from_file_location(f"demo_{file.stem}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look
+    spec.loader.exec_module(module)
+    return module
 
 
 class Story(NamedTuple):
@@ -35,15 +50,9 @@ def tell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Story]:
 
     def run(number: str) -> Story:
         if number not in told:
-            (file,) = (file for file in DEMOS if file.name.startswith(f"{number}_"))
-            spec = importlib.util.spec_from_file_location(f"demo_{file.stem}", file)
-            assert spec is not None and spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[spec.name] = module  # where dataclasses look
-            out, printed = tmp_path_factory.mktemp(file.stem) / "pictures", io.StringIO()
+            out, printed = tmp_path_factory.mktemp(f"demo_{number}") / "pictures", io.StringIO()
             with contextlib.redirect_stdout(printed), own_tables():
-                spec.loader.exec_module(module)
-                found = module.main(["--fast", "--out", str(out)])
+                found = load_demo(number).main(["--fast", "--out", str(out)])
             told[number] = Story(found, printed.getvalue(), out)
         return told[number]
 
