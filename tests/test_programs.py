@@ -20,7 +20,7 @@ import autograd_mini as am
 from autograd_mini import engine
 from autograd_mini.primitive import OPERATIONS, PRIMITIVES, primitive
 from autograd_mini.testing import TABLE, GradcheckError, Program, gradcheck, gradgradcheck, programs, unary
-from autograd_mini.testing.programs import Builder
+from autograd_mini.testing.recipes import Builder
 
 try:
     import torch

@@ -388,5 +388,5 @@ def test_hypothesis_is_imported_only_where_it_is_used(monkeypatch: pytest.Monkey
     code = "import sys, autograd_mini.testing; sys.exit('hypothesis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     monkeypatch.setitem(sys.modules, "hypothesis.extra.numpy", None)
-    with pytest.raises(ImportError, match=r"pip install autograd_mini\[testing\]"):
+    with pytest.raises(ImportError, match=r'pip install "autograd_mini\[testing\]"'):
         tensors()

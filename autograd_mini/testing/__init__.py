@@ -11,8 +11,10 @@ operation, and `property_test` makes a test of it in one line; `tensors`, `broad
 
 from .battery import LAYOUTS, Sample, battery, property_test
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
-from .programs import TABLE, Program, Recipe, programs, unary
+from .program import Program
+from .recipes import Recipe, unary
 from .strategies import broadcastable_shapes, op_samples, tensors
+from .table import TABLE, programs
 
 __all__ = [
     "LAYOUTS", "TABLE", "GradcheckError", "Program", "Recipe", "Sample", "battery", "broadcastable_shapes", "gradcheck",
