@@ -15,6 +15,7 @@ from ..modes import current_mode, enable_grad, inference_mode, no_grad, run_in, 
 from ..tensor import Tensor
 
 Tensors = Tensor | Sequence[Tensor]
+walk: Any = propagate  # `distributed.early` puts a walk here that also says which gradients are complete
 
 
 def backward(
@@ -124,7 +125,7 @@ def _run(
     roots = [(_root(o, i), _seed(o, s, create_graph)) for i, (o, s) in pairs]
     retain_graph = create_graph if retain_graph is None else retain_graph
     order = 1 + max((root.mode.order for root, _ in roots), default=0) if create_graph else current_mode().order
-    return run_in({"grad": create_graph, "order": order}, propagate, roots, retain_graph, create_graph, targets)
+    return run_in({"grad": create_graph, "order": order}, walk, roots, retain_graph, create_graph, targets)
 
 
 def _root(output: Tensor, i: int) -> Node:

@@ -32,6 +32,7 @@ needs_mpi = pytest.mark.skipif(bool(MISSING), reason=f'{", ".join(MISSING)} miss
 LAUNCHED = ("PMI", "PMIX", "MPI_", "OMPI_", "HYDRA")  # what a launcher leaves in the environment begins so
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 SIZES = (1, 2, 3)
+both = pytest.mark.parametrize("way", ["", " in buckets"])
 
 spec = importlib.util.spec_from_file_location("worker", HERE / "worker.py")
 assert spec is not None and spec.loader is not None
@@ -91,38 +92,43 @@ def error_of(actual: Any, expected: Any) -> float:
 
 
 @needs_mpi
+@both
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-14), ("float32", 1e-6)])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_the_sum_is_the_gradient_of_the_whole_batch(
-    run: Any, n: int, dtype: str, tolerance: float, reduction: str
+    run: Any, n: int, dtype: str, tolerance: float, reduction: str, way: str
 ) -> None:
     """Also where the shares are not of one size, and where some have none: 1, 2 or 7 examples for 3 processes."""
     for examples in (1, 2, 7, 30):
         model = worker.network(0, dtype)
         x, y = worker.data(examples, dtype)
         functional.cross_entropy(model(x), y, reduction=reduction).backward()
-        summed = same_bits(found(run, "sums", n), f"{dtype} {examples} {reduction}")
+        summed = same_bits(found(run, f"sums{way}", n), f"{dtype} {examples} {reduction}")
         assert summed.dtype == dtype
         assert error_of(summed, worker.gradients(model)) < tolerance, examples
 
 
 @needs_mpi
+@both
 @pytest.mark.parametrize("n", SIZES)
-def test_examples_along_another_axis(run: Any, n: int) -> None:
+def test_examples_along_another_axis(run: Any, n: int, way: str) -> None:
     model = worker.network(0)
     model(worker.data(7)[0]).mean().backward()
-    assert error_of(same_bits(found(run, "sums", n), "dim 1"), worker.gradients(model)) < 1e-14
+    assert error_of(same_bits(found(run, f"sums{way}", n), "dim 1"), worker.gradients(model)) < 1e-14
 
 
 @needs_mpi
+@both
 @pytest.mark.parametrize("n", SIZES)
-def test_the_mean_over_no_examples_does_not_spoil_the_sum(run: Any, n: int) -> None:
+def test_the_mean_over_no_examples_does_not_spoil_the_sum(run: Any, n: int, way: str) -> None:
     model = worker.Scaled()
     x, y = worker.data(2)
     outputs, factor = model(x)
     (functional.cross_entropy(outputs, y) * factor).backward()
-    assert error_of(same_bits(found(run, "sums", n), "factor"), worker.gradients(model)) < 1e-14
+    every = found(run, f"sums{way}", n)
+    assert error_of(same_bits(every, "factor"), worker.gradients(model)) < 1e-14
+    assert same_bits(every, "hooks") == (n > 1)  # of an output that is a parameter; those of a last forward are gone
 
 
 @needs_mpi
@@ -136,15 +142,16 @@ def test_gradients_are_views_that_travel_as_one_message(run: Any, n: int) -> Non
 
 
 @needs_mpi
+@both
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("way", ["no_sync", "twice", "two forwards"])
-def test_gradients_are_added_up(run: Any, n: int, way: str) -> None:
+@pytest.mark.parametrize("how", ["no_sync", "twice", "two forwards"])
+def test_gradients_are_added_up(run: Any, n: int, how: str, way: str) -> None:
     model = worker.network(0)
     x, y = worker.data(12)
     functional.cross_entropy(model(x), y).backward()
-    whole = worker.gradients(model) * (2 if way == "two forwards" else 1)
-    every = found(run, "accumulated", n)
-    assert error_of(same_bits(every, way), whole) < 1e-14
+    whole = worker.gradients(model) * (2 if how == "two forwards" else 1)
+    every = found(run, f"accumulated{way}", n)
+    assert error_of(same_bits(every, how), whole) < 1e-14
     model.zero_grad()
     for rank, one in enumerate(every):  # under no_sync nothing travelled
         model.zero_grad()
@@ -153,15 +160,20 @@ def test_gradients_are_added_up(run: Any, n: int, way: str) -> None:
 
 
 @needs_mpi
+@both
 @pytest.mark.parametrize("n", SIZES)
-def test_parameters_that_play_no_part(run: Any, n: int) -> None:
+def test_parameters_that_play_no_part(run: Any, n: int, way: str) -> None:
     am.manual_seed(0)
     module = worker.Branches().double()
     x, _ = worker.data(7)
     outputs = [module(x[rank::n], "a" if rank == 0 else "b")["out"][0].sin().sum() for rank in range(n)]
     (sum(outputs) / 21).backward()
-    every = found(run, "unused", n)
+    every = found(run, f"unused{way}", n)
     assert error_of(same_bits(every, "a"), worker.gradients(module.a)) < 1e-14
+    worker._penalty(module).backward()
+    for p in module.parameters():
+        p.grad = am.zeros_like(p) if p.grad is None else p.grad
+    assert error_of(same_bits(every, "penalized"), worker.gradients(module)) < 1e-14
     for one in every:
         assert [bool(one[f"{branch}.weight"]) for branch in "abc"] == [True, n > 1, False]
         message = str(one["error"])
@@ -169,36 +181,60 @@ def test_parameters_that_play_no_part(run: Any, n: int) -> None:
 
 
 @needs_mpi
+@both
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("way", [False, True])
-def test_parameters_may_be_frozen_and_thawed(run: Any, n: int, way: bool) -> None:
+@pytest.mark.parametrize("unused", [False, True])
+def test_parameters_may_be_frozen_and_thawed(run: Any, n: int, unused: bool, way: str) -> None:
     model = worker.network(0)
     model(worker.data(7)[0]).sin().mean().backward()
     whole = worker.gradients(model)
     rest = whole[sum(p.numel() for p in model[0].parameters()) :]
     for step, expected in enumerate((whole, rest, whole)):
-        assert error_of(same_bits(found(run, "frozen", n), f"{way} {step}"), expected) < 1e-14
+        assert error_of(same_bits(found(run, f"frozen{way}", n), f"{unused} {step}"), expected) < 1e-14
+
+
+@needs_mpi
+@both
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("case", worker.UNUSUAL)
+def test_unusual_ways_to_a_gradient(run: Any, n: int, case: Any, way: str) -> None:
+    """One layer used twice, with all that may be around a backward: as one process has it with the whole batch."""
+    module = worker.Deep()
+    case(module, worker.data(9)[0])
+    assert error_of(same_bits(found(run, f"unusual{way}", n), case.__name__), worker.gradients(module)) < 1e-14
+
+
+@needs_mpi
+@pytest.mark.parametrize("n", (2, 3))
+def test_buckets_travel_while_other_gradients_are_computed(run: Any, n: int) -> None:
+    for one in found(run, "early in buckets", n):
+        assert list(one["messages"]) == ["Iallreduce"] * 6  # each layer is one bucket
+        assert list(one["sent"]) == [2, 5] and one["owners"] == one["hooks"] == 1
+    for one in found(run, "early", n):
+        assert list(one["messages"]) == ["Allreduce"] * 2 and list(one["sent"]) == [0, 1]
 
 
 # ------------------------------------------------------------------------------------------------------ replicas
 
 
 @needs_mpi
+@both
 @pytest.mark.parametrize("n", SIZES)
-def test_replicas_stay_the_same_to_the_bit_and_resume(run: Any, n: int) -> None:
-    every = found(run, "training", n)
+def test_replicas_stay_the_same_to_the_bit_and_resume(run: Any, n: int, way: str) -> None:
+    every = found(run, f"training{way}", n)
     straight = same_bits(every, "straight")
     same_bits(every, "state")
     assert same_bits(every, "resumed").tobytes() == straight.tobytes()
-    alone = found(run, "training", 1)[0]["straight"]
+    alone = found(run, f"training{way}", 1)[0]["straight"]
     assert error_of(straight, alone) < 1e-11  # 22 steps, divided by roots of small averages
 
 
 @needs_mpi
+@both
 @pytest.mark.parametrize("n", SIZES)
-def test_large_replicas_stay_the_same_to_the_bit(run: Any, n: int) -> None:
+def test_large_replicas_stay_the_same_to_the_bit(run: Any, n: int, way: str) -> None:
     """Each process has examples of its own, which the others never see."""
-    every = found(run, "mnist_step", n)
+    every = found(run, f"mnist_step{way}", n)
     assert same_bits(every, "parameters").size == 407_050
     am.manual_seed(0)
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
@@ -210,10 +246,11 @@ def test_large_replicas_stay_the_same_to_the_bit(run: Any, n: int) -> None:
 
 
 @needs_mpi
+@both
 @pytest.mark.parametrize("n", SIZES)
-def test_buffers_follow_process_0(run: Any, n: int) -> None:
+def test_buffers_follow_process_0(run: Any, n: int, way: str) -> None:
     """Those of one process that has its share alone: as in PyTorch, statistics are not those of the whole batch."""
-    every = found(run, "batch_norm", n)
+    every = found(run, f"batch_norm{way}", n)
     same_bits(every, "state")
     am.manual_seed(0)
     first = nn.Linear(6, 4)
@@ -377,6 +414,9 @@ def test_bad_arguments(single: None) -> None:
         distributed.DistributedDataParallel(nn.ReLU())
     with pytest.raises(NotImplementedError, match=r"device_ids=\[0\] is not supported"):
         distributed.DistributedDataParallel(nn.Linear(1, 1), device_ids=[0])
+    for cap in (0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="bucket_cap_mb must be above 0, or None for one message, not"):
+            distributed.DistributedDataParallel(nn.Linear(1, 1), bucket_cap_mb=cap)
     with pytest.raises(ValueError, match="loss_reduction must be 'mean' or 'sum', not 'max'"):
         distributed.DistributedDataParallel(nn.Linear(1, 1), loss_reduction="max")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,12 @@ from autograd_mini.utils.data import (
 )
 
 Found = dict[str, Any]
+caps: list[float | None] = [None]  # the last one holds
+
+
+def parallel(module: nn.Module, **options: Any) -> distributed.DistributedDataParallel:
+    """A replica: of one message in the first run, and in the second of several, which start during backward."""
+    return distributed.DistributedDataParallel(module, bucket_cap_mb=caps[-1], **options)
 
 
 def data(n: int, dtype: str = "float64") -> tuple[am.Tensor, am.Tensor]:
@@ -76,16 +83,18 @@ def sums(rank: int, size: int, folder: Path) -> Found:
         for n in (1, 2, 7, 30):
             x, y = (share(t, rank, size) for t in data(n, dtype))
             for reduction in ("mean", "sum"):
-                replica = distributed.DistributedDataParallel(network(rank, dtype), loss_reduction=reduction)
+                replica = parallel(network(rank, dtype), loss_reduction=reduction)
                 functional.cross_entropy(replica(x), y, reduction=reduction).backward()
                 found[f"{dtype} {n} {reduction}"] = gradients(replica)
-    replica = distributed.DistributedDataParallel(network(rank), dim=1)  # examples along the second axis
+    replica = parallel(network(rank), dim=1)  # examples along the second axis
     x, y = data(7)
     replica(share(x, rank, size).reshape(1, -1, 6)).mean().backward()
     found["dim 1"] = gradients(replica)
-    replica = distributed.DistributedDataParallel(Scaled())
+    replica = parallel(Scaled())
     x, y = (share(t, rank, size) for t in data(2))
-    outputs, factor = replica(x)
+    for _ in range(3):
+        outputs, factor = replica(x)
+    found["hooks"] = len(factor._node.extra.hooks)
     (functional.cross_entropy(outputs, y) * factor).backward()
     found["factor"] = gradients(replica)
     return found
@@ -96,7 +105,7 @@ def structure(rank: int, size: int, folder: Path) -> Found:
     model = network(rank)
     with am.no_grad():
         model[0].weight.data = model[0].weight.data.T.clone().T  # another memory order
-    replica = distributed.DistributedDataParallel(model)
+    replica = parallel(model)
     x, y = (share(t, rank, size) for t in data(7))
     comm = None
     if size > 1:
@@ -114,6 +123,142 @@ def structure(rank: int, size: int, folder: Path) -> Found:
     }
 
 
+class Deep(nn.Module):
+    """One layer is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        am.manual_seed(0)
+        self.first, self.twice, self.last = (nn.Linear(6, n) for n in (6, 6, 3))
+        self.double()
+
+    def forward(self, x: am.Tensor) -> am.Tensor:
+        x = self.first(x).tanh()
+        for _ in range(2):
+            x = self.twice(x).tanh()
+        return self.last(x)
+
+
+def _raise(gradient: am.Tensor) -> None:
+    raise ZeroDivisionError
+
+
+def _penalty(net: nn.Module) -> am.Tensor:
+    return sum((p**2).sum() for p in net.parameters())
+
+
+def used_twice(net: Any, x: am.Tensor) -> None:
+    net(x).sin().mean().backward()
+
+
+def penalty_before(net: Any, x: am.Tensor) -> None:
+    penalty = _penalty(net)
+    (net(x).sin().mean() + penalty).backward()
+
+
+def penalty_after(net: Any, x: am.Tensor) -> None:
+    out = net(x)
+    (_penalty(net) + out.sin().mean()).backward()
+
+
+def second_backward(net: Any, x: am.Tensor) -> None:
+    loss = net(x).sin().mean()
+    loss.backward(retain_graph=True)
+    loss.backward()
+
+
+def second_backward_alone(net: Any, x: am.Tensor) -> None:
+    loss = net(x).sin().mean()
+    loss.backward(retain_graph=True)
+    net.zero_grad()
+    (loss * 3).backward()
+
+
+def two_forwards(net: Any, x: am.Tensor) -> None:
+    (net(x).sin().mean() + net(x * 2).cos().mean()).backward()
+
+
+def two_steps(net: Any, x: am.Tensor) -> None:
+    for part in (x[:5], x):
+        net.zero_grad(set_to_none=False)
+        net(part).sin().mean().backward()
+
+
+def hooks(net: Any, x: am.Tensor) -> None:
+    for p in net.parameters():
+        p.register_hook(lambda gradient: gradient * 3)
+    net(x).sin().mean().backward()
+
+
+def hook_that_raises(net: Any, x: am.Tensor) -> None:
+    """On the last gradient to come, or another; the next batch is another one."""
+    rank = distributed.get_rank() if distributed.is_initialized() else 0
+    handle = list(net.parameters())[0 if rank == 0 else 3].register_hook(_raise)
+    with contextlib.suppress(ZeroDivisionError):
+        net(x[:2]).mean().backward()
+    handle.remove()
+    net.zero_grad()
+    net(x).sin().mean().backward()
+
+
+def tried_again(net: Any, x: am.Tensor) -> None:
+    handle = next(net.parameters()).register_hook(_raise)
+    loss = net(x).sin().mean()
+    with contextlib.suppress(ZeroDivisionError):
+        loss.backward(retain_graph=True)
+    handle.remove()
+    loss.backward()
+
+
+def other_gradients(net: Any, x: am.Tensor) -> None:
+    """`grad` passes the outputs, too, and asks for no sum."""
+    x = x.detach().requires_grad_()
+    out = net(x)
+    am.autograd.grad(out.sum(), [x, *net.parameters()], retain_graph=True)
+    out.sin().mean().backward()
+
+
+def older_graph(net: Any, x: am.Tensor) -> None:
+    """A backward leaves the graphs that were there before as they were."""
+    older = net(data(3)[0]).cos().mean()
+    net(x).sin().mean().backward()
+    found = am.autograd.grad(older, list(net.parameters()))
+    for p, gradient in zip(net.parameters(), found, strict=True):
+        p.grad = p.grad + gradient
+
+
+UNUSUAL = (
+    used_twice, penalty_before, penalty_after, second_backward, second_backward_alone, two_forwards, two_steps, hooks,
+    hook_that_raises, tried_again, other_gradients, older_graph,
+)  # fmt: skip
+
+
+def unusual(rank: int, size: int, folder: Path) -> Found:
+    """Each of these ways to a gradient, with this process' share of nine examples."""
+    found: Found = {}
+    for way in UNUSUAL:
+        replica = parallel(Deep())
+        way(replica, share(data(9)[0], rank, size))
+        found[way.__name__] = gradients(replica)
+    return found
+
+
+def early(rank: int, size: int, folder: Path) -> Found:
+    """How many messages are under way as the gradient of the first layer comes, which is the last."""
+    replica, comm = parallel(Deep()), Counting(None)
+    if size > 1:
+        comm = replica._comm = Counting(replica._comm)
+    sent: list[int] = []
+    replica.module.first.weight.register_hook(lambda gradient: sent.append(len(comm.calls)))
+    arrays = []
+    for _ in range(2):
+        replica.zero_grad()
+        used_twice(replica, share(data(9)[0], rank, size))
+        arrays += [_owner(p.grad._array) for p in replica.parameters()]
+    hooks = sum(len(p._node.extra.hooks) for p in replica.parameters())
+    return {"sent": sent, "messages": comm.calls, "owners": len({id(array) for array in arrays}), "hooks": hooks}
+
+
 def _owner(array: Any) -> Any:
     while array.base is not None:
         array = array.base
@@ -124,7 +269,7 @@ def accumulated(rank: int, size: int, folder: Path) -> Found:
     """no_sync: the gradient of two batches, of which the second travels with the first; then without no_sync."""
     x, y = data(12)
     first, second = [(share(x[part], rank, size), share(y[part], rank, size)) for part in (slice(6), slice(6, 12))]
-    replica = distributed.DistributedDataParallel(network(rank))
+    replica = parallel(network(rank))
     with replica.no_sync():
         (functional.cross_entropy(replica(first[0]), first[1]) / 2).backward()
     found: Found = {"local": gradients(replica)}
@@ -154,14 +299,19 @@ def unused(rank: int, size: int, folder: Path) -> Found:
     """Branch c is taken nowhere, a on process 0 alone, b on the others."""
     am.manual_seed(0)
     x = share(data(7)[0], rank, size)
-    replica = distributed.DistributedDataParallel(Branches().double(), find_unused_parameters=True)
+    replica = parallel(Branches().double(), find_unused_parameters=True)
     for _ in range(2):
         replica.zero_grad()
         replica(x, branch="a" if rank == 0 else "b")["out"][0].sin().mean().backward()
     module = replica.module
+    penalized = parallel(Branches().double(), find_unused_parameters=True)
+    with am.no_grad():
+        for p, q in zip(penalized.parameters(), module.parameters(), strict=True):
+            p.copy_(q)
+    (penalized(x, branch="a" if rank == 0 else "b")["out"][0].sin().mean() + _penalty(penalized)).backward()
     found = {name: p.grad is not None for name, p in module.named_parameters()}
-    found["a"] = gradients(module.a)
-    strict = distributed.DistributedDataParallel(Branches().double())
+    found["a"], found["penalized"] = gradients(module.a), gradients(penalized)
+    strict = parallel(Branches().double())
     strict(x, "a")["out"][0].mean().backward()
     found["error"] = _error(lambda: strict(x, "a"))
     return found
@@ -171,7 +321,7 @@ def frozen(rank: int, size: int, folder: Path) -> Found:
     """The first layer is frozen for the second of three steps."""
     x, found = share(data(7)[0], rank, size), {}
     for way in (False, True):
-        replica = distributed.DistributedDataParallel(network(rank), find_unused_parameters=way)
+        replica = parallel(network(rank), find_unused_parameters=way)
         for step in range(3):
             replica.module[0].requires_grad_(step != 1)
             replica.zero_grad()
@@ -192,7 +342,7 @@ def _error(call: Callable[[], Any]) -> str:
 def batch_norm(rank: int, size: int, folder: Path) -> Found:
     am.manual_seed(rank)
     model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
-    replica = distributed.DistributedDataParallel(model)
+    replica = parallel(model)
     optimizer = optim.SGD(replica.parameters(), lr=0.1)
     x, y = (share(t, rank, size) for t in data(12, "float32"))
     found: Found = {}
@@ -215,7 +365,7 @@ def training(rank: int, size: int, folder: Path) -> Found:
     found: Found = {}
 
     def start(seed: int) -> tuple[Any, Any]:
-        replica = distributed.DistributedDataParallel(network(seed))
+        replica = parallel(network(seed))
         return replica, optim.RMSprop(replica.parameters(), lr=0.01, momentum=0.9)
 
     def epoch(replica: Any, optimizer: Any, number: int) -> None:
@@ -249,7 +399,7 @@ def training(rank: int, size: int, folder: Path) -> Found:
 def trainer(rank: int, size: int, folder: Path) -> Found:
     """fit, evaluate and checkpoints, on 23 samples in batches of 7."""
     model = network(0)
-    replica = distributed.DistributedDataParallel(model)
+    replica = parallel(model)
     trainer = Trainer(replica, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.5), {"accuracy": accuracy})
     am.manual_seed(5 + rank)  # the order is drawn by process 0
     history = trainer.fit(
@@ -262,7 +412,7 @@ def mnist_step(rank: int, size: int, folder: Path) -> Found:
     """407,050 gradients: large messages take another way through MPI than small ones."""
     am.manual_seed(rank)
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10))
-    replica = distributed.DistributedDataParallel(model)
+    replica = parallel(model)
     optimizer = optim.RMSprop(replica.parameters())
     draw = np.random.default_rng(rank)
     found: Found = {}
@@ -293,10 +443,10 @@ def collectives(rank: int, size: int, folder: Path) -> Found:
     distributed.broadcast_parameters(tensors, src=size - 1)
     found["tensors"] = flat(t.double() for t in tensors)
     wide = 6 if rank == 0 else 7
-    found["other model"] = _error(lambda: distributed.DistributedDataParallel(nn.Linear(wide, 2)))
+    found["other model"] = _error(lambda: parallel(nn.Linear(wide, 2)))
     leaf = am.zeros(2, requires_grad=True)
     found["leaf"] = _error(lambda: distributed.all_reduce(leaf))
-    replica = distributed.DistributedDataParallel(nn.Linear(2, 2), loss_reduction="sum")
+    replica = parallel(nn.Linear(2, 2), loss_reduction="sum")
     replica(am.ones(1, 2)).sum().backward()
     found["summed twice"] = _error(lambda: replica(am.ones(1, 2)).sum().backward())
     replica.zero_grad()
@@ -312,15 +462,18 @@ def collectives(rank: int, size: int, folder: Path) -> Found:
     return found
 
 
-PARTS = (sums, structure, accumulated, unused, frozen, batch_norm, training, trainer, mnist_step, collectives)
+BOTH = (sums, accumulated, unused, unusual, frozen, batch_norm, training, mnist_step, early)  # in one message and more
+PARTS = (*BOTH, structure, trainer, collectives)
 
 
 def main(folder: Path) -> None:
     distributed.init()
     rank, size = distributed.get_rank(), distributed.get_world_size()
-    for part in PARTS:
-        found = part(rank, size, folder)
-        np.savez(folder / f"{part.__name__}-{rank}.npz", **{name: np.asarray(value) for name, value in found.items()})
+    for cap, parts in ((None, PARTS), (1e-4, BOTH)):
+        caps.append(cap)
+        for part in parts:
+            found, name = part(rank, size, folder), part.__name__ + (" in buckets" if cap else "")
+            np.savez(folder / f"{name}-{rank}.npz", **{name: np.asarray(value) for name, value in found.items()})
 
 
 if __name__ == "__main__":
