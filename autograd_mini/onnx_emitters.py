@@ -99,6 +99,13 @@ def _with_number(first: str, second: str, number: float, swapped: bool = False) 
     return emit
 
 
+def _ndtr(graph: Graph, call: Call) -> str:
+    """(1 + erf(x / sqrt(2))) / 2."""
+    scaled = graph.add("Mul", call.inputs[0], _number(graph, call, math.sqrt(0.5)))
+    doubled = graph.add("Add", graph.add("Erf", scaled), _number(graph, call, 1.0))
+    return graph.add("Mul", doubled, _number(graph, call, 0.5))
+
+
 def _log1p(graph: Graph, call: Call) -> str:
     return graph.add("Log", graph.add("Add", call.inputs[0], _number(graph, call, 1.0)))
 
@@ -323,7 +330,7 @@ EMITTERS: dict[str, Emitter] = {
     "leaky_relu": _operator("LeakyRelu", alpha=lambda call: float(call.option("negative_slope"))), "elu": _elu,
     "softplus": _softplus, "log1p": _log1p, "exp2": _exp2, "round": _round, "expm1": _with_number("Exp", "Sub", 1.0),
     "erfc": _with_number("Erf", "Sub", 1.0, swapped=True), "log2": _with_number("Log", "Div", math.log(2)),
-    "log10": _with_number("Log", "Div", math.log(10)), "astype": _astype, "reshape": _reshape,
+    "log10": _with_number("Log", "Div", math.log(10)), "ndtr": _ndtr, "astype": _astype, "reshape": _reshape,
     "broadcast_to": _broadcast_to, "permute": _operator("Transpose", perm=_order), "swapaxes": _swapaxes,
     "cat": _operator("Concat", axis=_axis), "stack": _stack, "flip": _flip, "getitem": _getitem, "index": _index,
     "embedding": _operator("Gather", axis=lambda call: 0), "take_along_dim": _operator("GatherElements", axis=_axis),

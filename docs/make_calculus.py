@@ -40,6 +40,7 @@ TORCH = {
     "put": "in `index_put`, accumulating", "put_diagonal": "in `diagonal`", "windows_of": "`F.unfold`",
     "to_device": "`to`", "overlap_add": "`F.fold`", "convolution": "`F.conv1d`, `F.conv2d`",
     "conv_transpose": "`F.conv_transpose1d`, `F.conv_transpose2d`", "conv_weight": "in `F.conv2d`",
+    "ndtr": "`special.ndtr`", "normal_pdf": "in `special.ndtr`",
     "p_norm": "`norm`", "topk_indices": "`topk`", "cofactor": "in `det`", "logabsdet": "`slogdet`",
     "det_sign": "`slogdet`", "linear": "`F.linear`", "softmax_cross_entropy": "`F.cross_entropy`",
     "standardize": "in `F.layer_norm` and its like", "scale_shift": "in `F.layer_norm` and its like",

@@ -262,6 +262,8 @@ def _gauss(x: Array) -> Array:
 
 erf = primitive(special.erf, x=lambda g, x: g * _gauss(x))
 erfc = primitive(special.erfc, x=lambda g, x: -g * _gauss(x))
+normal_pdf = primitive(special.normal_pdf, public=False, x=lambda g, x, out: g * (-x * out))
+ndtr = primitive(special.ndtr, public=False, x=lambda g, x: g * call(normal_pdf, x))
 
 # ------------------------------------------------------------------------------------- sigmoids and activations
 
@@ -389,7 +391,7 @@ def gelu(x: Array, approximate: str = "none") -> Array:
     approximate="tanh": x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), as GPT-2 has it.
     """
     if approximate == "none":
-        return mul(x, erfc(mul(x, -math.sqrt(0.5))) * 0.5)
+        return mul(x, ndtr(x))
     if approximate != "tanh":
         raise RuntimeError(f"approximate argument must be either none or tanh, not {approximate!r}")
     near = clamp(x, -10.0, 10.0)  # beyond, the tanh is 1 to the last digit, and x^3 may overflow

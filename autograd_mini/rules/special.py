@@ -46,6 +46,11 @@ _SINGLE_TAIL = (
     [0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196]
     + [1.00002368, -1.26551223]
 )
+# ndtr(-y) = t exp(-y^2/2) times a polynomial of t, t = 1 / (1 + 0.3 y): a minimax fit of our own, relative within
+# 3e-8 (1 + y^2/3). In single precision 6e-7 with rounding up to y = 4, 5e-6 at 13, where that of y costs as much.
+_SINGLE_NORMAL_TAIL = (
+    [0.0363149785, -0.159479465, 0.209491176, -0.0557270417, 0.129120083, 0.0999283215, 0.120717885, 0.119634078]
+)
 
 
 def erf(x: Array) -> Array:
@@ -58,12 +63,28 @@ def erfc(x: Array) -> Array:
     return _in_blocks(_erfc_single if x.dtype in (np.float32, np.float16) else _erfc, x)
 
 
+def ndtr(x: Array) -> Array:
+    """The normal distribution function: the integral of `normal_pdf` up to x."""
+    with np.errstate(over="ignore"):  # of squares: what is far out is 0 or 1
+        return _in_blocks(_ndtr_single if x.dtype in (np.float32, np.float16) else _ndtr, x)
+
+
+def normal_pdf(x: Array) -> Array:
+    """The density of the normal distribution, exp(-x^2/2) / sqrt(2 pi)."""
+    with np.errstate(over="ignore"):
+        y = memory_of(np.square(x, dtype=np.result_type(x, np.float32)))
+    y *= -0.5  # in place: one array is made instead of four
+    np.exp(y, out=y)
+    y *= 1 / math.sqrt(2 * math.pi)
+    return y.astype(x.dtype if x.dtype.kind == "f" else y.dtype, copy=False)
+
+
 def _in_blocks(function: Callable[[Array], Array], x: Array) -> Array:
     """The function of x, a piece at a time: what it needs meanwhile stays in the cache. float16 goes by float32."""
     given = memory_of(x)
     flat = given.astype(np.result_type(given, np.float32), order="C", copy=False).reshape(-1)
     result = np.empty_like(flat)
-    block = 16384 if on_host(flat) else max(1, flat.size)
+    block = 32768 if on_host(flat) else max(1, flat.size)
     for start in range(0, flat.size, block):
         result[start : start + block] = function(flat[start : start + block])
     return result.reshape(given.shape).astype(given.dtype if given.dtype.kind == "f" else result.dtype, copy=False)
@@ -95,6 +116,22 @@ def _erfc_single(x: Array) -> Array:
     tail *= t
     tail *= np.exp(-head * head)
     return 2.0 * np.signbit(x).astype(x.dtype) + np.copysign(tail, x)
+
+
+def _ndtr(x: Array) -> Array:
+    return 0.5 * _erfc(x * -math.sqrt(0.5))
+
+
+def _ndtr_single(x: Array) -> Array:
+    y = np.abs(x)
+    t = 1 / (1 + 0.3 * y)
+    tail = _polynomial(t, _SINGLE_NORMAL_TAIL)
+    tail *= t
+    y *= y
+    y *= -0.5
+    tail *= np.exp(y, out=y)
+    tail -= (x > 0).astype(x.dtype)  # tail - 1 or tail: but for the sign, that is it
+    return np.abs(tail, out=tail)
 
 
 def _parts(x: Array) -> tuple[Array, Array, Array]:

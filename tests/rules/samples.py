@@ -162,6 +162,14 @@ SAMPLES: dict[str, Entry] = {
     "atanh": Entry(unary(inside), np.arctanh, "atanh"),
     "erf": Entry(unary(), np.vectorize(math.erf, otypes=[F64]), "erf"),
     "erfc": Entry(unary(), np.vectorize(math.erfc, otypes=[F64]), "erfc"),
+    "ndtr": Entry(
+        unary(), lambda x: np.vectorize(math.erfc, otypes=[F64])(-x / math.sqrt(2)) / 2,
+        lambda torch, x: torch.special.ndtr(x)
+    ),
+    "normal_pdf": Entry(
+        unary(), lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi),
+        lambda torch, x: torch.distributions.Normal(0.0, 1.0).log_prob(x).exp()
+    ),
     "leaky_relu": Entry(
         [*unary(), Sample(normal(5), negative_slope=0.2)],
         lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x),
