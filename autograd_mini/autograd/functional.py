@@ -19,6 +19,8 @@ from ..tensor import Tensor
 from ..writes import tick
 from . import grad
 
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
 Tree = Any  # a Tensor, or a tuple, list or dict of trees
 Function = Callable[..., Any]
 
