@@ -43,19 +43,27 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__", "dtype", "extra", "given", "kept", "mode", "number", "options", "parents", "primitive", "shape"
+        "__weakref__", "_first", "_second", "dtype", "extra", "given", "kept", "mode", "number", "numbers", "options",
+        "primitive", "shape"
     )  # fmt: skip
 
     primitive: Primitive | None
-    parents: tuple[Node | None, ...]  # one per input; None: that input needs no gradient
+    _first: Any  # `parents`, in two slots if they are two: a million tuples less for Python's cycle collector to walk
+    _second: Any
     kept: tuple[Any, ...] | None  # values for `primitive.asked`; None: used by backward and freed
     number: int
     shape: tuple[int, ...]  # of the output
     dtype: np.dtype[Any]
     mode: Mode
+    numbers: bool  # are the inputs and the output numbers of one dtype? Then gradients have no other shape or dtype
     options: dict[str, Any] | None  # how the operation was called
     given: Any  # for pictures, the inputs that have no node: numbers, or weak references; bare if there is only one
     extra: Extra | None  # what few nodes need
+
+    @property
+    def parents(self) -> tuple[Node | None, ...]:
+        """The node of each input; None: that input needs no gradient."""
+        return self._first if self._second is MANY else (self._first, self._second)
 
     @property
     def name(self) -> str:
@@ -70,6 +78,9 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+
+MANY: Any = object()  # in `Node._second`: the parents are not two, and stand in `_first` as a tuple
 
 
 class Extra:
@@ -94,29 +105,36 @@ def extra_of(node: Node) -> Extra:
 
 def leaf_node(tensor: TensorCore) -> Node:
     array, node = tensor._array, Node()
-    node.primitive, node.parents, node.kept, node.options, node.given = None, (), (), None, None
+    node.primitive, node._first, node._second, node.kept, node.options, node.given = None, (), MANY, (), None, None
     node.number, node.shape, node.dtype, node.mode = tick(), array.shape, array.dtype, current_mode()
-    node.extra = Extra()
+    node.numbers, node.extra = False, Extra()
     node.extra.tensor = weakref.ref(tensor)
     return node
 
 
 def record(
     primitive: Primitive,
-    parents: tuple[Node | None, ...],
+    first: Any,
+    second: Any,
     env: tuple[Any, ...],
     plan: Callable[[tuple[Any, ...]], tuple[Any, ...]],
     out: Array,
     mode: Mode,
     given: Any,
     options: dict[str, Any] | None = None,
+    numbers: bool = False,
 ) -> Tensor:
-    """The result of an operation that has just run, with its node, which keeps what is planned of `env`."""
+    """The result of an operation that has just run, with its node, which keeps what is planned of `env`.
+
+    first, second: the nodes of two inputs; or of any number of them as a tuple, and MANY.
+    """
     node = Node()
     node.primitive = primitive
-    node.parents = parents
+    node._first = first
+    node._second = second
     node.kept = plan(env)
     node.mode = mode
+    node.numbers = numbers
     node.options = options
     node.given = given
     node.extra = None
@@ -124,7 +142,7 @@ def record(
     node.dtype = out.dtype
     node.number = tick()
     if writes.recorded:
-        check_inputs(primitive.name, parents, env[0] if primitive.variadic else env)
+        check_inputs(primitive.name, node.parents, env[0] if primitive.variadic else env)
     if mode.watch is not None:
         mode.watch.forward(node, out, env)
     tensor = _new(tensor_class)
@@ -305,7 +323,8 @@ def propagate(
         node = heappop(frontier)[1]
         gradient = pending.pop(node)
         primitive = node.primitive
-        if node.extra is not None:
+        extra = node.extra
+        if extra is not None and (extra.hooks or extra.retain):
             gradient = _run_hooks(node, gradient)
         if primitive is None if targets is None else node in targets:
             found[node] = gradient
@@ -315,7 +334,9 @@ def propagate(
         if create_graph or kept is None or node.number < writes.last:
             kept = _usable(node, create_graph)
         steps = _steps(node) if primitive.variadic else primitive.steps
-        for parent, (i, rule, pick) in zip(node.parents, steps):  # noqa: B905 (the keyword costs 3 %)
+        numbers, second = node.numbers, node._second
+        parents = node._first if second is MANY else (node._first, second)  # as the property says, but faster
+        for parent, (i, rule, pick) in zip(parents, steps):  # noqa: B905 (the keyword costs 3 %)
             if parent is None or (useful is not None and parent not in useful):
                 continue
             if pick is None:
@@ -326,10 +347,11 @@ def propagate(
                 result = rule(gradient, *pick(kept))
             if result is None:  # a custom backward may say: no gradient here
                 continue
-            if result.shape != parent.shape:
-                result = unbroadcast(result, parent.shape)
-            if result.dtype is not parent.dtype:
-                result = _cast(result, parent.dtype)
+            if not numbers:
+                if result.shape != parent.shape:
+                    result = unbroadcast(result, parent.shape)
+                if result.dtype is not parent.dtype:
+                    result = _cast(result, parent.dtype)
             if watch is not None:
                 watch.backward(node, i, result)
             so_far = pending.get(parent)
@@ -469,8 +491,10 @@ def _own(result: Array, gradient: Array, kept: tuple[Any, ...]) -> Array:
     if not shows_once(result):
         return result.copy()
     memory = owner(result)
-    shared = memory is owner(gradient) or any(is_memory(k) and owner(k) is memory for k in kept)
-    return result.copy() if shared else result
+    for other in (gradient, *kept):
+        if is_memory(other) and owner(other) is memory:
+            return result.copy()
+    return result
 
 
 _commit = threading.Lock()  # gradients of shared leaves are added by one thread at a time

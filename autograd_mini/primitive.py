@@ -24,7 +24,7 @@ from . import engine
 from .arrays import as_array
 from .devices import is_memory, memory_of
 from .dtypes import dtype_of, result_type
-from .engine import Array, TensorCore, record, wrap
+from .engine import MANY, Array, TensorCore, record, wrap
 from .modes import F, current_mode
 from .writes import describe, recorded_at
 
@@ -54,6 +54,8 @@ class Primitive:
         self.complete = MISSING not in self.options.values()  # no option must be given
         self.keeps_values = not {"out", *self.inputs}.isdisjoint(self.asked)
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
+        # A test holds that our rules give numbers for numbers, of their dtype; those of others are looked at.
+        self.ours = all(rule.__module__.startswith(f"{__package__}.") for rule in rules.values())
         self.plain = not (self.options or self.asks_shapes or self.variadic) and len(rules) in (0, len(self.inputs))
         # Each rule with what it takes out of `Node.kept`; and for each set of inputs to differentiate, what to keep.
         self.steps: tuple[tuple[int, Any, Any], ...] = tuple(
@@ -204,11 +206,12 @@ def call(operation: Callable[..., Any], *inputs: Array, **options: Any) -> Array
 # ---------------------------------------------------------------------------------------------- running them
 # Three of a kind: one input, two inputs, and the general case. The first two are what a chain of tiny operations costs.
 
+_NUMBERS = frozenset((np.float16, np.float32, np.float64))  # results of shape () stay numbers, which are faster
 _ERRORS = (ValueError, TypeError, IndexError, AttributeError)
 
 
 def _unary(prim: Primitive) -> Callable[..., Any]:
-    forward, plan, differentiable = prim.forward, prim.plans[1], prim.rules[0] is not None
+    forward, plan, differentiable, ours = prim.forward, prim.plans[1], prim.rules[0] is not None, prim.ours
 
     def apply(x: Any) -> Any:
         if isinstance(x, TensorCore):
@@ -219,12 +222,13 @@ def _unary(prim: Primitive) -> Callable[..., Any]:
             out = forward(a)
         except _ERRORS as error:
             raise _explained(error, prim, (a,), {}, (x,)) from error
-        if out.dtype is not a.dtype:
+        numbers = type(out) is type(a) and type(a) in _NUMBERS
+        if not numbers and out.dtype is not a.dtype:
             (a,), out = _promoted(prim, (a,), {}, out)
         if parent is not None and differentiable:
             mode = current_mode()
             if mode.grad:
-                return record(prim, (parent,), (a, out, None), plan, out, mode, None)
+                return record(prim, (parent,), MANY, (a, out, None), plan, out, mode, None, None, numbers and ours)
         return wrap(out)
 
     return apply
@@ -232,30 +236,31 @@ def _unary(prim: Primitive) -> Callable[..., Any]:
 
 def _binary(prim: Primitive) -> Callable[..., Any]:
     forward, (_, plan_x, plan_y, plan_both) = prim.forward, prim.plans
-    differentiable = prim.rules[0] is not None
+    differentiable, ours, ndarray = prim.rules[0] is not None, prim.ours, np.ndarray
 
     def apply(x: Any, y: Any) -> Any:
         if isinstance(x, TensorCore):
             a, xn = x._array, x._node
-            x_dtype = a.dtype
         else:
             a, xn = as_array(x, prim.name), None
-            x_dtype = getattr(a, "dtype", None)  # None: a Python number, which promotes nothing
         if isinstance(y, TensorCore):
             b, yn = y._array, y._node
-            y_dtype = b.dtype
         else:
             b, yn = as_array(y, prim.name), None
-            y_dtype = getattr(b, "dtype", None)
-            if x_dtype is None:
+            if type(a) is not ndarray and not hasattr(a, "dtype"):
                 a = _only_operand(x, prim.name)
         try:
             out = forward(a, b)
         except _ERRORS as error:
             raise _explained(error, prim, (a, b), {}, (x, y)) from error
-        dtype = out.dtype
-        if (x_dtype is not dtype and x_dtype is not None) or (y_dtype is not dtype and y_dtype is not None):
-            (a, b), out = _promoted(prim, (a, b), {}, out)
+        kind = type(out)
+        numbers = kind is not ndarray and kind is type(a) is type(b) and kind in _NUMBERS
+        if not numbers:  # a Python number has no dtype, and promotes nothing
+            dtype = out.dtype
+            x_dtype = a.dtype if type(a) is ndarray else getattr(a, "dtype", dtype)
+            y_dtype = b.dtype if type(b) is ndarray else getattr(b, "dtype", dtype)
+            if x_dtype is not dtype or y_dtype is not dtype:
+                (a, b), out = _promoted(prim, (a, b), {}, out)
         if (xn is not None or yn is not None) and differentiable:
             mode = current_mode()
             if mode.grad:
@@ -265,7 +270,7 @@ def _binary(prim: Primitive) -> Callable[..., Any]:
                     plan, given = plan_x, _remembered(y)
                 else:
                     plan, given = plan_both, None
-                return record(prim, (xn, yn), (a, b, out, None), plan, out, mode, given)
+                return record(prim, xn, yn, (a, b, out, None), plan, out, mode, given, None, numbers and ours)
         return wrap(out)
 
     return apply
@@ -315,7 +320,8 @@ def _general(prim: Primitive) -> Callable[..., Any]:
             given = tuple(None if p is not None else _remembered(x) for x, p in zip(args, parents, strict=True))
             given = given if len(given) != 2 else given[parents.index(None)]
         plan = plans[1 if variadic else needed]
-        return record(prim, tuple(parents), env, plan, out, mode, given, options or None)
+        first, second = parents if len(parents) == 2 else (tuple(parents), MANY)
+        return record(prim, first, second, env, plan, out, mode, given, options or None)
 
     return apply
 

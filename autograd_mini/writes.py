@@ -55,7 +55,7 @@ writes = Writes()
 
 def owner(array: Any) -> Any:
     """The array whose memory this one shows."""
-    while is_memory(base := array.base):
+    while (base := array.base) is not None and is_memory(base):
         array = base
     return array
 

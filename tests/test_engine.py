@@ -512,6 +512,13 @@ def test_gradient_is_cast_to_the_dtype_of_its_input() -> None:
     assert half.grad.dtype == am.float16
 
 
+def test_gradient_of_a_number_is_cast_after_a_rule_of_the_users(op: Any) -> None:
+    x = am.tensor(2.0, requires_grad=True)
+    cubed = op(lambda x: x**3, x=lambda g, x: g * np.float64(3) * x**2)
+    cubed(x).backward()
+    assert x.grad is not None and x.grad.dtype == am.float32 and x.grad.item() == 12
+
+
 # --------------------------------------------------------------------------------------------------- hooks
 
 

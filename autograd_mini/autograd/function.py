@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Array, Node, TensorCore, record, wrap
+from ..engine import MANY, Array, Node, TensorCore, record, wrap
 from ..modes import current_mode, is_grad_enabled, no_grad
 from ..primitive import Primitive
 from ..tensor import Tensor
@@ -148,7 +148,7 @@ def _record(
     kept = ((None,) * len(tensors), None if all(kind != "out" for kind, _ in sources) else out, arrays) if saved else ()
     env = (tuple(t._array for t in tensors), *kept)
     parents = tuple(t._node for t in tensors)
-    node = record(call, parents, env, operator.itemgetter(slice(1, None)), out, current_mode(), None)._node
+    node = record(call, parents, MANY, env, operator.itemgetter(slice(1, None)), out, current_mode(), None)._node
     for k in live:
         made[k]._node = node if len(live) == 1 else _block(node, live.index(k), out)._node
 
@@ -318,7 +318,7 @@ _OUTPUT = Primitive(_output, "output", {"outputs": _output_backward}, view=False
 def _block(node: Node | None, index: int, blocks: Blocks) -> Tensor:
     """One block of the hidden vector `node`, recorded."""
     env = (blocks, blocks[index], None, index, blocks.shapes, blocks.dtype)
-    return record(_OUTPUT, (node,), env, _OUTPUT.plans[1], blocks[index], current_mode(), None, {"index": index})
+    return record(_OUTPUT, (node,), MANY, env, _OUTPUT.plans[1], blocks[index], current_mode(), None, {"index": index})
 
 
 # ------------------------------------------------------------------------------------------- derivatives once only
@@ -349,7 +349,7 @@ _ONCE = Primitive(lambda *xs: xs[0], "once_differentiable", {"xs": _refuse}, vie
 
 def _refusing(answer: TensorCore, roots: list[TensorCore]) -> Tensor:
     env = (tuple(r._array for r in roots), answer._array, None)
-    return record(_ONCE, tuple(r._node for r in roots), env, _ONCE.plans[1], answer._array, current_mode(), None)
+    return record(_ONCE, tuple(r._node for r in roots), MANY, env, _ONCE.plans[1], answer._array, current_mode(), None)
 
 
 # ---------------------------------------------------------------------------------------- gradients on their way

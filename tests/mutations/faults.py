@@ -138,7 +138,7 @@ FAULTS = [
           "is_memory(array) and writes.of(array)[0] > node.number + 1", f"{ENGINE} {KEPT}"),
     Fault("engine.py", "    if writes.recorded:\n", "    if False:\n", f"{ENGINE} {KEPT}"),
     Fault("optim/optimizer.py", "        writes.note(whole)\n", "", f"{ENGINE} {KEPT} tests/optim/test_optimizer.py"),
-    Fault("engine.py", "return result.copy() if shared else result", "return result", f"{ENGINE} {PROGRAMS}"),
+    Fault("engine.py", "            return result.copy()\n    return result\n", "            break\n    return result\n", f"{ENGINE} {PROGRAMS}"),
     Fault("engine.py", "        if not retain_graph and primitive.keeps_values:\n            node.kept = None\n", "", ENGINE),
     Fault("engine.py", "            writes.note(extra.grad._array)  # first", "            pass  # first",
           f"{ENGINE} {KEPT} tests/autograd"),

@@ -91,6 +91,29 @@ def test_two_paths_add(name: str) -> None:
         np.testing.assert_allclose(gradient.numpy(), expected.numpy(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_gradients_of_numbers_are_numbers_of_their_dtype(dtype: Any) -> None:
+    """Where inputs and output are numbers of one dtype, `propagate` trusts these rules and looks no more."""
+    tried = set()
+    for prim in (p for p in PRIMITIVES.values() if p.plain and p.ours and any(p.rules) and len(p.inputs) < 3):
+        for values in ((0.5, 0.25), (1.5, 0.5), (0.0, 0.0), (2.0, np.inf)):
+            numbers = tuple(dtype(v) for v in values[: len(prim.inputs)])
+            with np.errstate(all="ignore"):
+                try:
+                    out = prim.forward(*numbers)
+                except (ValueError, IndexError):  # it takes vectors, or other values
+                    continue
+                if type(out) is not dtype or prim.name == "softmax_cross_entropy":
+                    continue
+                kept = prim.plans[-1]((*numbers, out, None))
+                for _, rule, pick in prim.steps:
+                    picked = () if pick is None else (kept[pick],) if isinstance(pick, int) else pick(kept)
+                    gradient = rule(dtype(0.7), *picked)
+                    assert (gradient.shape, gradient.dtype) == ((), dtype), prim
+                    tried.add(prim.name)
+    assert len(tried) > 40 and {"add", "mul", "exp", "tanh", "maximum"} <= tried
+
+
 @pytest.mark.parametrize("array", FOREIGN, ids=lambda a: str(a.dtype))
 def test_foreign_dtypes_are_refused(array: Any) -> None:
     made = (am.tensor, am.as_tensor, am.from_numpy)  # am.Tensor(…) copies to the default dtype
