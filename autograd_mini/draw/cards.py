@@ -17,6 +17,7 @@ from .view import FORWARD, GRADIENT, INK, MUTED, Box, Drawing, Frame, Line, Link
 
 SCALE = ("#00204C", "#213D6B", "#555B6C", "#7B7A77", "#A59C74", "#D3C064", "#FFE945")  # cividis, dark to bright
 UNKNOWN_CELL = "#FFFFFF"
+Key = tuple[Repeat | None, tuple[str, ...]]  # of a frame: the repeat, and in it the modules down to this one
 STEEP = 1e3  # first and last gradient of a repeat differ by more: said in words
 
 
@@ -191,13 +192,14 @@ def _norm(grad: Reading) -> Line:
 
 def _frames(drawing: Drawing, plan: Plan) -> None:
     """One frame per repeat, and per module that is open; frames nest as modules do."""
-    frames: dict[tuple[Repeat | None, tuple[str, ...]], Frame] = {}
+    frames: dict[Key, Frame] = {}
     top = drawing.view.frames
     for i, unit in enumerate(plan.units):
         inside = top
         for key in _keys(unit):
             if key not in frames:
-                frames[key] = _frame(drawing, plan, key, len(frames))
+                weight = 1.4 if key[1] else 3.0
+                frames[key] = Frame(f"m{len(frames)}", frame_rows(drawing, plan, key), weight=weight)
                 inside.append(frames[key])
             inside = frames[key].frames
         if keys := _keys(unit):
@@ -207,21 +209,22 @@ def _frames(drawing: Drawing, plan: Plan) -> None:
                 frames[keys[-1]].boxes.append(f"j{i}")
 
 
-def _keys(unit: Unit) -> list[tuple[Repeat | None, tuple[str, ...]]]:
-    outer: list[tuple[Repeat | None, tuple[str, ...]]] = [(unit.repeat, ())] if unit.repeat is not None else []
+def _keys(unit: Unit) -> list[Key]:
+    outer: list[Key] = [(unit.repeat, ())] if unit.repeat is not None else []
     return outer + [(unit.repeat, unit.frames[: k + 1]) for k in range(len(unit.frames))]
 
 
-def _frame(drawing: Drawing, plan: Plan, key: tuple[Repeat | None, tuple[str, ...]], number_: int) -> Frame:
+def frame_rows(drawing: Drawing, plan: Plan, key: Key) -> list[Row]:
+    """What stands above the boxes of a repeat, or of an open module."""
     repeat, path = key
     if path:
         kind = drawing.model.modules.get(path[-1], "").partition("(")[0]
         name = path[-1] if repeat is None else path[-1].rsplit(".", 1)[-1]
         words = [Run(f"\u00a0 {kind}", MUTED, 10)] if kind else []
         facts: list[Row] = [[Run(fact, MUTED, 10)] for fact in _facts(drawing, plan, path, repeat)]
-        return Frame(f"m{number_}", [[Run(f"⊟ {name}", size=12, bold=True), *words], *facts])
+        return [[Run(f"⊟ {name}", size=12, bold=True), *words], *facts]
     assert repeat is not None
-    return Frame(f"m{number_}", _repeat_header(drawing, plan, repeat), weight=3.0)
+    return _repeat_header(drawing, plan, repeat)
 
 
 def _facts(drawing: Drawing, plan: Plan, path: tuple[str, ...], repeat: Repeat | None) -> list[str]:
@@ -250,7 +253,7 @@ def _repeat_header(drawing: Drawing, plan: Plan, repeat: Repeat) -> list[Row]:
     facts.append(f"{repeat.count * repeat.period:,} operations")
     if (cost := drawing.cost(range(repeat.start, repeat.stop))) is not None:
         facts.append(in_short(cost))
-    head: Line = [Run(f"⊞ × {repeat.count}\u00a0 {_where(model, repeat)}", size=13, bold=True)]
+    head: Line = [Run(f"⊞ {repeat_name(model, repeat)}", size=13, bold=True)]
     rows: list[Row] = [head, [Run(" · ".join(facts), MUTED, 10)]]
     handed = [model.ops[n].wire for n in _handed_on(plan, repeat, model)]
     name = "h" if len(handed) > 1 else "value"
@@ -269,14 +272,14 @@ def _repeat_header(drawing: Drawing, plan: Plan, repeat: Repeat) -> list[Row]:
     return [*rows, *shown, *_trend(gradients, drawing.options.marks)]
 
 
-def _where(model: Model, repeat: Repeat) -> str:
-    """`layers[0 … 49]`: what differs in the module paths of the first and the last copy."""
+def repeat_name(model: Model, repeat: Repeat) -> str:
+    """`× 50  layers[0 … 49]`: how often, and what differs in the module paths of the first and the last copy."""
     first = model.ops[repeat.start].scope.split(".")
     last = model.ops[repeat.stop - repeat.period].scope.split(".")
     for k, (a, b) in enumerate(zip(first, last, strict=False)):
         if a != b:
-            return f"{'.'.join(first[:k])}[{a} … {b}]"
-    return first[0]
+            return f"× {repeat.count}\u00a0 {'.'.join(first[:k])}[{a} … {b}]"
+    return f"× {repeat.count}\u00a0 {first[0]}"
 
 
 def _handed_on(plan: Plan, repeat: Repeat, model: Model) -> list[int]:

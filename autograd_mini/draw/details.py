@@ -8,7 +8,7 @@ from .health import check
 from .model import SHOWN, Model, Reading
 from .names import clean, described, unnamed
 from .numbers import inline, number
-from .units import Plan
+from .units import Plan, Unit
 from .view import HINTS, View
 
 MAX_LISTED = 12
@@ -24,8 +24,7 @@ def details(model: Model, view: View, plan: Plan | None, precision: int) -> dict
     for i in range(len(model.ops)):
         known[f"n{i}"] = _operation(model, i, names)
     for i, unit in enumerate(plan.units if plan is not None else ()):
-        ops = unit.copies[0]
-        known[f"u{i}"] = _unit(model, unit.module, ops, len(unit.copies), names) if unit.module else known[f"n{ops[0]}"]
+        known[f"u{i}"] = unit_details(model, unit) if unit.module else known[f"n{unit.copies[0][0]}"]
     for problem in check(model):
         node = view.stands_for.get(problem.node, problem.node)
         known.setdefault(node, [("", node)]).append((problem.kind, f"{problem.where}: {problem.hint}"))
@@ -61,9 +60,11 @@ def _operation(model: Model, i: int, names: list[str]) -> Facts:
     return facts + ([("not finite", op.cause)] if op.cause else [])
 
 
-def _unit(model: Model, module: str, ops: list[int], copies: int, names: list[str]) -> Facts:
-    facts = [("module", module), ("is", model.modules.get(module) or "module")]
-    facts += [("copies", f"{copies}, of which this shows the first")] if copies > 1 else []
+def unit_details(model: Model, unit: Unit) -> Facts:
+    """What a module computes."""
+    ops, names = unit.copies[0], [name.replace("\n", " ") for name in unnamed(model.wires)]
+    facts = [("module", unit.module), ("is", model.modules.get(unit.module) or "module")]
+    facts += [("copies", f"{len(unit.copies)}, of which this shows the first")] if len(unit.copies) > 1 else []
     facts += [("computes", _call(model, op, names)) for op in ops[:MAX_LISTED]]
     return facts + ([("computes", f"{len(ops) - MAX_LISTED:,} more")] if len(ops) > MAX_LISTED else [])
 

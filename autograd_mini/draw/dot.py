@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .names import clean
 from .view import FORWARD, GRADIENT, INK, LINE, MUTED, Box, Frame, Line, Link, Matrix, Row, Run, Strip, View
 
@@ -37,6 +39,14 @@ def to_dot(view: View) -> str:
     slotted = {box.id for box in view.boxes if box.slots}
     lines += [f"  {_ends(link, framed, slotted, view.down)} [{_link(link)}];" for link in view.links]
     return "\n".join([*lines, "}", ""])
+
+
+def slim(svg: str) -> str:
+    """What `dot` made, without what says nothing: empty texts, and the one font again and again."""
+    svg = re.sub(r"<text [^>]*>(?:\s|&#160;)*</text>\n", "", svg)
+    svg = re.sub(r'(?<= font-size="\d\d)\.00(?=")', "", svg)
+    svg = svg.replace('<text text-anchor="start"', "<text").replace(f' font-family="{FONT}"', "")
+    return svg.replace("<svg ", f'<svg font-family="{FONT}" ', 1)
 
 
 def _frame(frame: Frame, boxes: dict[str, str], down: bool) -> list[str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
 import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +21,26 @@ from .cost import Costs
 from .cost import cost as costs_of
 from .crop import crop
 from .details import details
-from .dot import to_dot
+from .dot import slim, to_dot
+from .folding import Numbered, foldable
 from .gradients import show_gradients
 from .health import Problems, check, mark_causes
 from .model import Model, Sources, read
 from .names import name_wires
 from .options import Options
-from .page import Level, page
+from .page import Flat, page
 from .steps import Step, animated, gif, steps
 from .svg import to_svg
 from .text import remarks, table, to_text
 from .trace import trace_backward
 from .units import Plan, plan
-from .view import View, view_of
+from .view import Row, Run, View, view_of
 
 MAX_BOXES = 1500  # that a layout is tried on
 AUTO_WIRE = 30  # operations up to which every tensor is shown
 MAX_READ_VALUES = 2000  # operations; of a longer graph only those that are shown are looked at
 MAX_UNFOLDED = 60  # operations up to which a page of a folded graph can show every tensor, too
 MAX_STEPPED = 20  # and up to which it has steps, too: each is three times its size
-MAX_PAGED = 200  # boxes of the other ways to fold it
 TIMEOUT = 60.0  # seconds for the layout
 INSTALL = "Install it (apt, brew or conda install graphviz)"
 NO_DOT = f"Graphviz's `dot` was not found, so the built-in layout draws. {INSTALL} for smoother pictures, PNG and PDF."
@@ -88,7 +87,7 @@ class Graph:
     def _svg(self, view: View) -> str:
         backend = self._options.backend
         if backend == "dot" or (backend == "auto" and _dot_exists()):
-            return self._render("svg", view).decode()
+            return slim(self._render("svg", view).decode())
         if backend == "auto":
             _say_once(NO_DOT)
         return to_svg(view)
@@ -164,25 +163,19 @@ class Graph:
         output; zoom, pan, search, a dark theme, all of it by keyboard, too, and a table for those who do not see.
         """
         self._check_size()
-        plans = self._plans()
-        levels = [self._level(plan) for plan in plans]
-        own = next(i for i, plan in enumerate(plans) if plan is self._plan)
+        words = Numbered()
+        folds = foldable(self.model, self._options, self._plan, words)
+        flat = None
+        if self._plan is None or (folds is not None and len(self.model.ops) <= MAX_UNFOLDED):
+            flat = self._flat(None)
+        elif folds is None:
+            flat = self._flat(self._plan)
+        header: list[Row] = [[Run(self.view.title, size=15, bold=True)], *self.view.legend]
         rows = table(self.model, self._options.precision)
-        return page(levels, own, self.view.title, rows, remarks(self.model))
+        return page(flat, folds, self._plan is None, self.view.title, header, rows, remarks(self.model), words)
 
-    def _plans(self) -> list[Plan | None]:
-        """Ways to fold this graph, the most folded first; None is every tensor."""
-        found: dict[int, Plan | None] = {}
-        for depth, fold in itertools.product((1, 2, 3), (True, False)):
-            made = plan(self.model, replace(self._options, depth=depth, fold=fold, expand=()))
-            if any(unit.module for unit in made.units) or len(made.units) < len(self.model.ops):
-                found.setdefault(len(made.units), made)
-        if self._plan is not None:
-            found[len(self._plan.units)] = self._plan
-        whole = [None] if self._plan is None or len(self.model.ops) <= MAX_UNFOLDED else []
-        return [made for size, made in sorted(found.items()) if size <= MAX_PAGED or made is self._plan] + whole
-
-    def _level(self, folded: Plan | None) -> Level:
+    def _flat(self, folded: Plan | None) -> Flat:
+        """The picture for the page, with steps where there can be any."""
         view = self.view if folded is self._plan else view_of(self.model, self._options, folded)
         made = []
         if folded is None and (self._plan is None or len(self.model.ops) <= MAX_STEPPED):
@@ -191,7 +184,7 @@ class Graph:
         frames = [self._svg(step.view) for step in made] or [self._svg(view)]
         links = [(link.tail, link.head) for link in view.links if not link.back]
         told = details(self.model, view, folded, self._options.precision)
-        return Level(frames, [step.caption for step in made], told, links)
+        return Flat(frames, [step.caption for step in made], told, links)
 
     def to_dict(self) -> dict[str, Any]:
         """The model behind the picture, as dictionaries, lists, numbers and text."""

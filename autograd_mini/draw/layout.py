@@ -134,7 +134,7 @@ def _scope(view: View, links: list[Link], boxes: list[str], frames: list[Frame])
     inner = [_framed(view, links, frame) for frame in frames]
     item: dict[str, Place] = {name: p for p in inner for name in _inside(p.frame)}
     known = {box.id: box for box in view.boxes}
-    item |= {name: _sized(known[name], view.down) for name in boxes if name not in item}
+    item |= {name: sized(known[name], view.down) for name in boxes if name not in item}
     places = list(dict.fromkeys(item.values()))
     ports: dict[int, Place] = {}
     ends: dict[int, tuple[Link, Place, Place]] = {}
@@ -224,7 +224,8 @@ def _within(end: Place, k: int) -> list[Place]:
     return [*_within(first, k), *between, *_within(last, k)]
 
 
-def _sized(box: Box, down: bool) -> Place:
+def sized(box: Box, down: bool) -> Place:
+    """A place for the box, not turned yet."""
     if box.shape == "dot":
         return Place(box, width=9, above=4.5, below=4.5)
     if box.shape == "circle":

@@ -120,18 +120,31 @@ def merged(frames: Sequence[str]) -> tuple[str, str, str, list[tuple[int, int]]]
     parts = [_parts(svg) for svg in frames]
     if len({len(chunks) for _, chunks, _ in parts}) > 1:
         raise ValueError("the steps of this picture differ in more than colour")
-    body, ranges = [], set()
-    for versions in zip(*(chunks for _, chunks, _ in parts), strict=True):
-        if len(set(versions)) == 1:
-            body.append(versions[0])
-            continue
-        first = 0
-        for text, same in groupby(versions):
-            last = first + len(list(same)) - 1
-            ranges.add((first, last))
-            body.append(f'<g class="s{first}_{last}">\n{text}</g>\n')
-            first = last + 1
-    return parts[-1][0], "".join(body), parts[-1][2], sorted(ranges)
+    ranges: set[tuple[int, int]] = set()
+    body = "".join(_together(same, ranges) for same in zip(*(chunks for _, chunks, _ in parts), strict=True))
+    return parts[-1][0], body, parts[-1][2], sorted(ranges)
+
+
+_ELEMENT = re.compile(r"(?=<(?:text|path|rect|circle|ellipse|polygon|polyline|/?g|/?a)\b)")
+
+
+def _together(versions: Sequence[str], ranges: set[tuple[int, int]]) -> str:
+    """All versions of a piece, one per frame. Where they have the same elements, only those twice that differ."""
+    split = [_ELEMENT.split(version) for version in versions]
+    groups = {tuple(x if x.startswith(("<g", "</", "<a")) else "" for x in elements) for elements in split}
+    return "".join(_variants(same, ranges) for same in (zip(*split, strict=True) if len(groups) == 1 else [versions]))
+
+
+def _variants(versions: Sequence[str], ranges: set[tuple[int, int]]) -> str:
+    if len(set(versions)) == 1:
+        return versions[0]
+    body, first = "", 0
+    for text, same in groupby(versions):
+        last = first + len(list(same)) - 1
+        ranges.add((first, last))
+        body += f'<g class="s{first}_{last}">\n{text}</g>\n'
+        first = last + 1
+    return body
 
 
 def _parts(svg: str) -> tuple[str, list[str], str]:

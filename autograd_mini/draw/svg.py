@@ -64,11 +64,15 @@ def _escape(text: str) -> str:
 
 
 def _text(line: list[Run], x: float, y: float, anchor: str) -> str:
-    spans = []
-    for run in line:
-        style = ' font-weight="bold"' if run.bold else ' font-style="italic"' if run.italic else ""
-        spans.append(f'<tspan font-size="{run.size:g}" fill="{run.color}"{style}>{_escape(run.text)}</tspan>')
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{"".join(spans)}</text>'
+    start = f'<text x="{x:.1f}" y="{y:.1f}"' + (f' text-anchor="{anchor}"' if anchor != "start" else "")
+    if len(line) == 1:
+        return f"{start}{_style(line[0])}>{_escape(line[0].text)}</text>"
+    return f"{start}>{''.join(f'<tspan{_style(run)}>{_escape(run.text)}</tspan>' for run in line)}</text>"
+
+
+def _style(run: Run) -> str:
+    style = ' font-weight="bold"' if run.bold else ' font-style="italic"' if run.italic else ""
+    return f' font-size="{run.size:g}" fill="{run.color}"{style}'
 
 
 def _rows(rows: list[Row], left: float, right: float, top: float) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,15 @@ def test_it_is_small_and_asks_for_nothing() -> None:
     assert len(hashes) == 2 and set(hashes) == made and " style=" not in text
 
 
+def test_a_page_of_many_modules_is_small() -> None:
+    """Each box and each text is there once; what is folded is not a picture of its own."""
+    loss, model, names = net(24)
+    graph = draw_graph(loss, model, names, style="module", backend="builtin")
+    text = graph.html()
+    assert len(text.encode()) < 1500 * len(graph.model.ops) and text.count("<svg") == 1
+    assert text.count("relu passes g where out &gt; 0, else 0") + text.count("relu passes g where out > 0, else 0") == 1
+
+
 def test_hostile_names_are_text() -> None:
     output, names = fan_out()
     output.backward()
@@ -47,7 +57,7 @@ def test_hostile_names_are_text() -> None:
 def test_without_gradients_it_is_one_picture() -> None:
     output, names = layer()
     text = draw_graph(output, names=names, backend="builtin").html()
-    assert "s0_" not in text and '"captions": []' in text
+    assert "s0_" not in text and '"captions":[]' in text
 
 
 # -------------------------------------------------------------------------------------------- in the browser
@@ -158,7 +168,7 @@ def test_zoom_pan_and_fit(visit) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_click_shows_details_and_hovering_the_path_to_the_loss(visit, backend: str) -> None:
     tab = visit(page(backend=backend))
-    nodes = tab.run("Object.fromEntries(Object.entries(now.details).map(([id, f]) => [f[0][1], id]))")
+    nodes = tab.run("Object.fromEntries(Object.keys(now.details).map(id => [factsOf(now, id)[0][1], id]))")
     mark = "for (const [id, gs] of Object.entries(now.parts)) for (const g of gs) g.dataset.test = id"
     tab.run(mark)
 
@@ -203,7 +213,7 @@ def test_keyboard_and_screen_reader(visit, backend: str) -> None:
         order.append(tab.run("document.activeElement.getAttribute('aria-label') || document.activeElement.tagName"))
     focused = [name for name in order if name.startswith(("x, ", "W, ", "loss, "))]
     assert len(set(focused)) == 3
-    tab.run("now.parts[Object.keys(now.details).find(id => now.details[id][0][1] === 'b')]"
+    tab.run("now.parts[Object.keys(now.details).find(id => factsOf(now, id)[0][1] === 'b')]"
             ".find(g => getComputedStyle(g).visibility !== 'hidden').focus()")  # fmt: skip
     assert len(on(tab)) > 3  # the path is shown to those without a mouse, too
     tab.press("Enter")
@@ -258,36 +268,124 @@ def test_search_and_theme(visit, tmp_path: Path) -> None:
     assert tab.run("document.activeElement.id") == "" and tab.run("search.value") == ""
 
 
+def seen(tab: Browser) -> set[str]:
+    """The headlines of all modules that are to be seen, folded ⊞ or open ⊟; operations by their names."""
+    return set(tab.run("[...now.svg.querySelectorAll('.node')].map(g => g.querySelector('tspan').textContent)"))
+
+
+def click_on(tab: Browser, headline: str) -> None:
+    find = f"[...now.svg.querySelectorAll('.node')].find(g => g.querySelector('tspan').textContent === '{headline}')"
+    tab.press("0")
+    tab.run(f"document.querySelector('[data-test]')?.removeAttribute('data-test'), {find}.dataset.test = 1, 0")
+    tab.click("[data-test] text")
+
+
 @needs_chromium
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_fold_and_unfold(visit, backend: str) -> None:
+def test_a_click_folds_and_unfolds_one_module(visit) -> None:
+    loss, model, names = net(2)
+    tab = visit(draw_graph(loss, model, names, style="module", fold=False).html())
+    closed = {"⊞ blocks", "⊞ head", "cross_entropy", "mean", "x", "t", "loss"}
+    assert seen(tab) == closed
+    click_on(tab, "⊞ blocks")
+    opened = closed - {"⊞ blocks"} | {"⊟ blocks", "⊞ blocks.0", "⊞ blocks.1"}
+    assert seen(tab) == opened
+    click_on(tab, "⊞ blocks.1")
+    inside = opened - {"⊞ blocks.1"} | {"⊟ blocks.1", "⊞ blocks.1.fc1", "⊞ blocks.1.fc2", "relu", "+"}
+    assert seen(tab) == inside and "⊞ blocks.0" in seen(tab)
+    click_on(tab, "⊞ blocks.1.fc2")
+    assert seen(tab) == inside - {"⊞ blocks.1.fc2"} | {"⊟ blocks.1.fc2", "linear"}
+    click_on(tab, "⊟ blocks.1")
+    assert seen(tab) == opened
+    click_on(tab, "⊞ blocks.1")
+    assert "⊟ blocks.1.fc2" in seen(tab)  # what was open in it is open again
+    click_on(tab, "⊟ blocks")
+    assert seen(tab) == closed and words(tab) == "7 boxes"
+
+
+@needs_chromium
+def test_a_module_that_is_clicked_stays_where_it_is(visit) -> None:
+    loss, model, names = net(2)
+    tab = visit(draw_graph(loss, model, names, style="module", fold=False).html())
+    edge = "(b => [b.x, b.y])(document.querySelector('[data-id=\"{}\"] rect').getBoundingClientRect())"
+    tab.press("0")
+    before = tab.run(edge.format("m7"))
+    click_on(tab, "⊞ head")
+    after = tab.run(edge.format("m7"))
+    assert "⊟ head" in seen(tab) and after == pytest.approx(before, abs=3)
+
+
+@needs_chromium
+def test_a_repeat_unfolds_into_its_copies_and_folds_again(visit) -> None:
     loss, model, names = net(4)
-    tab = visit(draw_graph(loss, model, names, style="module", backend=backend).html())
-    seen = "[...document.querySelectorAll('.level')].map(d => d.offsetWidth > 0)"
-    count = tab.run("levels.length")
-    assert count >= 3
-    start = tab.run(seen).index(True)
-    boxes = tab.run("Object.keys(now.details).length")
+    tab = visit(draw_graph(loss, model, names, style="module").html())
+    assert {"⊞ × 4\u00a0 blocks[0 … 3]", "⊞ fc1", "⊞ fc2"} < seen(tab)
+    click_on(tab, "⊞ fc1")
+    assert {"⊟ fc1", "⊞ fc2"} < seen(tab)
+    click_on(tab, "⊞ × 4\u00a0 blocks[0 … 3]")
+    assert {"⊟ × 4\u00a0 blocks[0 … 3]", "⊞ blocks.1", "⊞ blocks.2", "⊞ blocks.3"} < seen(tab)
+    click_on(tab, "⊞ blocks.2")
+    assert {"⊟ blocks.2", "⊞ blocks.2.fc1", "⊞ blocks.3"} < seen(tab)
+    click_on(tab, "⊟ × 4\u00a0 blocks[0 … 3]")
+    assert {"⊞ × 4\u00a0 blocks[0 … 3]", "⊟ fc1", "⊞ fc2"} < seen(tab)
+
+
+@needs_chromium
+def test_fold_and_unfold_all_by_key_and_button(visit) -> None:
+    loss, model, names = net(4)
+    tab = visit(draw_graph(loss, model, names, style="module").html())
+    disabled = "['fold', 'unfold'].map(id => document.getElementById(id).disabled)"
+    assert tab.run(disabled) == [True, False]
+    start = seen(tab)
     tab.press("u")
-    assert tab.run(seen).index(True) == start + 1 and tab.run("Object.keys(now.details).length") > boxes
-    assert words(tab) == f"level {start + 2} of {count}"
+    assert {"⊟ fc1", "⊟ fc2", "⊟ head", "linear"} < seen(tab) and tab.run(disabled) == [False, False]
     tab.press("f")
-    tab.click("#unfold")
-    tab.click("#fold")
-    assert tab.run(seen).index(True) == start and tab.run(seen).count(True) == 1
-    for _ in range(5):
-        tab.press("u")
-    assert tab.run(seen).index(True) == count - 1
-    assert tab.run("document.getElementById('unfold').disabled") is True
-    assert tab.run("document.getElementById('fold').disabled") is False
+    assert seen(tab) == start
+    while not tab.run(disabled)[1]:
+        tab.click("#unfold")
     assert words(tab).startswith("step ")  # every tensor is shown: here are steps
     tab.press("ArrowLeft")
     tab.press("f")
     assert tab.run("document.getElementById('next').hidden") is True
-    first = tab.run("idOf(now.svg.querySelector('.node[tabindex]'))")
-    tab.run(f"now.parts['{first}'][0].focus()")
+    assert not any(name.startswith("⊞") for name in seen(tab))  # as it was left
+    while not tab.run(disabled)[0]:
+        tab.click("#fold")
+    assert seen(tab) == start
+
+
+@needs_chromium
+def test_modules_by_keyboard_and_their_details(visit) -> None:
+    loss, model, names = net(2)
+    tab = visit(draw_graph(loss, model, names, style="module", fold=False).html())
+    tab.run("now.parts.m7[0].focus()")
     tab.press("Enter")
-    assert panel(tab)
+    expanded = "document.activeElement.getAttribute('aria-expanded')"
+    assert "⊟ head" in seen(tab) and tab.run(expanded) == "true" and panel(tab) == ""
+    tab.press("Enter")
+    assert "⊞ head" in seen(tab) and tab.run(expanded) == "false"
+    tab.press("Enter", shift=True)
+    assert "⊞ head" in seen(tab) and "linear(" in panel(tab)
+    tab.press("Enter")
+    tab.click("[data-id='u8'] text")
+    assert "computes" in panel(tab) and "in head" in panel(tab) and "passes g @ weight" in panel(tab)
+
+
+@needs_chromium
+def test_every_wire_ends_where_its_boxes_are(visit) -> None:
+    """In any state: the script's layout leaves no two boxes on top of each other, and no wire without a box."""
+    loss, model, names = net(3)
+    tab = visit(draw_graph(loss, model, names, style="module").html())
+    for _ in range(5):
+        rects = tab.run("[...now.svg.querySelectorAll('.node')].filter(g => !g.closest('.cluster'))"
+                        ".map(g => (b => [b.x, b.y, b.right, b.bottom])(g.getBoundingClientRect()))")  # fmt: skip
+        assert len(rects) >= 5
+        for a, b in itertools.combinations(rects, 2):
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+        known = tab.run("[...now.svg.querySelectorAll('.node')].map(idOf)")
+        wires = tab.run("[...now.svg.querySelectorAll('.edge')].map(idOf)")
+        assert wires and {end for wire in wires for end in wire.split("->")} <= set(known)
+        loose = set(known) - {end for wire in wires for end in wire.split("->")}
+        assert all(name[0] in "mx" for name in loose)  # the headlines of open modules
+        tab.press("u")
 
 
 @needs_chromium
@@ -297,7 +395,7 @@ def test_where_nothing_is_folded_there_is_nothing_to_unfold(visit) -> None:
     assert tab.run(hidden) == [0, 0]
     tab.press("u")
     tab.press("f")
-    assert tab.run("levels.length") == 1 and words(tab).startswith("step 2 of 2")
+    assert tab.run("pictures.length") == 1 and words(tab).startswith("step 2 of 2")
     tab = visit(opened().html())
     tab.requests.pop(0)
     assert min(tab.run(hidden)) > 36
@@ -321,3 +419,14 @@ def test_hostile_names_are_shown_and_do_nothing(visit, backend: str) -> None:
     for k in range(0, marked, 3):
         tab.run(f"open(Object.keys(now.details)[{k}])")
         assert panel(tab)
+
+
+@needs_chromium
+def test_hostile_names_in_a_page_that_folds(visit) -> None:
+    loss, model, names = net(2)
+    evil = "</script><script>alert(1)</script>\ud800\x00"
+    graph = draw_graph(loss, model, {evil: names["x"]}, style="module", title=evil)
+    tab = visit(graph.html())
+    assert tab.run("document.querySelectorAll('script').length") == 2
+    shown = "</script><script>alert(1)</script>\ufffd\ufffd"
+    assert shown in seen(tab) and shown in tab.run("now.svg.textContent")
