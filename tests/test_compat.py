@@ -185,5 +185,10 @@ def test_old_names_of_types() -> None:
     assert am.ones(2, dtype=am.float32).to(am.uint8).type() == "torch.ByteTensor"
 
 
+def test_shapes_are_tuples_and_so_is_size() -> None:
+    x = am.ones(2, 3)
+    assert isinstance(x.shape, am.Size) and isinstance(x.size(), am.Size) and x.shape == am.Size([2, 3])
+
+
 def test_all_names_exist() -> None:
     assert all(hasattr(compat, name) for name in compat.__all__)
