@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,18 @@ def grad(
             gradient = gradient if isinstance(gradient, TensorCore) else wrap(gradient)
         gradients.append(gradient)
     return tuple(gradients)
+
+
+def clear_gradients(tensors: Iterable[Tensor], set_to_none: bool = True) -> None:
+    """Forget the `.grad` of each; or, as PyTorch does, write zeros into it, and forget only how it was computed."""
+    for tensor in tensors:
+        if (gradient := tensor.grad) is None:
+            continue
+        if set_to_none:
+            tensor.grad = None
+        else:
+            gradient._node = None
+            gradient.zero_()
 
 
 def _list(tensors: Tensors) -> list[Tensor]:

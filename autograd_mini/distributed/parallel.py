@@ -284,10 +284,9 @@ class _Flat:
         self.views = [_like(part, host(p)) for part, p in zip(np.split(self.gradients, ends), parameters, strict=True)]
 
     def holds_sums(self) -> bool:
-        """Are these still the gradients of the last sum?"""
-        return any(
-            p.grad is not None and p.grad._array is v for p, v in zip(self.parameters, self.views, strict=True)
-        )
+        """Are these still the gradients of the last sum, and not zeros, whose sum is zero again?"""
+        held = zip(self.parameters, self.views, strict=True)
+        return any(p.grad is not None and p.grad._array is view and view.any() for p, view in held)
 
     def gather(self, weight: int, early: Mapping[int, Array]) -> None:
         """The gradients of this process times `weight`; early: those that backward has still to add to `.grad`."""

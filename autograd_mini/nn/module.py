@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from .. import devices
+from ..autograd import clear_gradients
 from ..autograd.function import through
-from ..creation import DTypeLike, zeros_like
+from ..creation import DTypeLike
 from ..devices import memory_of
 from ..engine import HookHandle, wrap
 from ..modes import Mode, _mode, current_mode
@@ -394,9 +395,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
-        for parameter in self.parameters():
-            if parameter.grad is not None:
-                parameter.grad = None if set_to_none else zeros_like(parameter)
+        clear_gradients(self.parameters(), set_to_none)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Parameters, gradients and buffers to another device, the floats to another dtype, in place: to("cuda")."""

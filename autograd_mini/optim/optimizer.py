@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..creation import zeros_like
+from ..autograd import clear_gradients
 from ..devices import memory_of, on_host
 from ..dtypes import get_default_dtype
 from ..engine import Array, wrap
@@ -128,10 +128,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is not None:
-                    param.grad = None if set_to_none else zeros_like(param)
+        clear_gradients((param for group in self.param_groups for param in group["params"]), set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place; returns what the closure, if any, returns.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ _add: Any = np.add.reduce  # what np.sum calls, without its detour through Pytho
 
 def reduced_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
     """The axes as non-negative numbers; None means all of them. Raises IndexError out of range, as PyTorch does."""
-    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else axis
+    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else _several(axis)
     limit = ndim or 1
     for a in axes:
         if not -limit <= a < limit:
@@ -33,6 +34,14 @@ def reduced_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
                 f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {a})"
             )
     return tuple(int(a) % ndim for a in axes) if ndim else ()
+
+
+def _several(axis: Any) -> tuple[int, ...]:
+    """Several axes; or one, in a tensor of one number."""
+    try:
+        return tuple(operator.index(a) for a in ((axis,) if getattr(axis, "ndim", 1) == 0 else axis))
+    except TypeError:
+        raise TypeError(f"expected an axis, an integer, or several of them, but got {axis!r}") from None
 
 
 def reduced_count(shape: tuple[int, ...], axis: Axis) -> int:
@@ -360,10 +369,11 @@ def either_name(function: F) -> F:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
-        if "axis" in options:
-            options["dim"] = options.pop("axis")
-        if "keepdims" in options:
-            options["keepdim"] = options.pop("keepdims")
+        for ours, theirs in (("axis", "dim"), ("keepdims", "keepdim")):
+            if ours in options:
+                if theirs in options:
+                    raise TypeError(f"{function.__name__}() got the same argument twice, by two names: {ours}, {theirs}")
+                options[theirs] = options.pop(ours)
         return function(*args, **options)
 
     return wrapper  # type: ignore[return-value]

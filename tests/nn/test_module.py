@@ -112,8 +112,9 @@ def test_zero_grad() -> None:
     net = Net()
     net(am.ones(2, 3)).sum().backward()
     assert all(p.grad is not None for p in net.parameters())
+    gradients = [p.grad for p in net.parameters()]
     net.zero_grad(set_to_none=False)
-    assert all(p.grad is not None and (p.grad == 0).all() for p in net.parameters())
+    assert all(p.grad is g and (g == 0).all() for p, g in zip(net.parameters(), gradients, strict=True))
     net.zero_grad()
     assert all(p.grad is None for p in net.parameters())
 

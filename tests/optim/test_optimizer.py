@@ -134,9 +134,12 @@ def test_closure_runs_with_gradients_and_its_loss_is_returned() -> None:
 def test_zero_grad() -> None:
     w = leaf(np.ones(2))
     sgd = optim.SGD([w], lr=1.0)
-    w.grad = am.ones_like(w)
-    sgd.zero_grad(set_to_none=False)
-    assert w.grad is not None and w.grad.tolist() == [0.0, 0.0]
+    (w * w).sum().backward(create_graph=True)
+    gradient = w.grad
+    sgd.zero_grad(set_to_none=False)  # into the tensor that is there, as PyTorch does
+    assert w.grad is gradient and gradient.tolist() == [0.0, 0.0] and not gradient.requires_grad
+    (w * 3).sum().backward()
+    assert w.grad is gradient and gradient.tolist() == [3.0, 3.0]
     sgd.zero_grad()
     assert w.grad is None
     sgd.step()  # parameters without a gradient are left alone

@@ -389,6 +389,20 @@ def test_differences_of_truth_values_are_changes() -> None:
         am.diff(am.tensor(1.0))
 
 
+def test_an_axis_may_come_in_a_tensor_and_is_given_once() -> None:
+    x, n = am.arange(6.0).reshape(2, 3), am.tensor([0, 1])
+    assert x.sum(n[0]).tolist() == x.sum(0).tolist() and x.mean((n[0], n[1])).item() == 2.5
+    assert x.argmax(n[1]).tolist() == [2, 2] and x.cumsum(dim=n[0]).tolist() == x.cumsum(0).tolist()
+    y = variable([[1.0, 2.0], [3.0, 4.0]])
+    assert slope((y * y).sum(n[0]) * am.tensor([1.0, 2.0]), y) == [[2, 8], [6, 16]]
+    for wrong in ("a", 0.5, [0.0], {0: 1.5, "b": 2}):
+        with pytest.raises(TypeError, match="expected an axis, an integer"):
+            x.sum(wrong)
+    for name in ("max", "min", "sort", "median"):
+        with pytest.raises(TypeError, match="the same argument twice, by two names: axis, dim"):
+            getattr(x, name)(axis=0, dim=1)
+
+
 def test_means_of_integers_are_refused() -> None:
     for name in ("mean", "var", "std"):
         with pytest.raises(RuntimeError, match=r"float"):
