@@ -82,7 +82,7 @@ def test_grids_that_do_not_fit() -> None:
 def test_without_matplotlib_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install autograd_mini\[plot\]"):
+    with pytest.raises(ImportError, match=r'pip install "autograd_mini\[plot\]"'):
         plot_history(HISTORY)
 
 
