@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -102,6 +103,20 @@ def test_kink_is_reported_as_one() -> None:
     with pytest.raises(GradcheckError, match="kink or a jump"):
         gradcheck(lambda x: am.where(x >= 0, 1.0, 0.0), x64(0.0))
     assert gradcheck(am.abs, x64(1.0, -1.0))
+
+
+def test_a_function_that_is_not_the_same_twice_is_reported_as_such() -> None:
+    calls = itertools.count()
+    x = am.tensor([0.5, 1.5], dtype=am.float64, requires_grad=True)
+    for func in (lambda x: am.nn.functional.dropout(x * x), lambda x: x * (1 + 1e-6 * next(calls))):
+        with pytest.raises(GradcheckError, match="called twice, the function returns different values"):
+            gradcheck(func, x)
+
+
+@pytest.mark.parametrize("result", [None, 3.0, {"y": 1}])
+def test_a_function_must_return_tensors(result: Any) -> None:
+    with pytest.raises(ValueError, match=f"must return a Tensor or several, but returned a {type(result).__name__}"):
+        gradcheck(lambda x: result, am.ones(2, dtype=am.float64, requires_grad=True))
 
 
 def test_steep_curvature_is_no_kink() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,7 @@ def _gradcheck(
 ) -> None:
     wanted = _differentiated(xs)
     outputs = _floats(func(*xs))
+    first = _joined(o._array for o in outputs)
     weights = [np.asarray(rng.standard_normal(o.shape)) for o in outputs]
     gradients = pull_back(outputs, [xs[i] for i in wanted], [w.copy() for w in weights])
     for i, analytic in zip(wanted, gradients, strict=True):
@@ -92,10 +93,14 @@ def _gradcheck(
         with _own_array(xs[i]) as array:
 
             def value() -> Array:
-                return np.concatenate([np.ravel(o._array) for o in _floats(func(*xs))] or [np.zeros(0)])
+                return _joined(o._array for o in _floats(func(*xs)))
 
-            flat, weight = array.reshape(-1), np.concatenate([np.ravel(w) for w in weights] or [np.zeros(0)])
-            middle = value()
+            flat, weight, middle = array.reshape(-1), _joined(weights), value()
+            if middle.shape != first.shape or not np.allclose(middle, first, 1e-9, 1e-9, equal_nan=True):
+                raise GradcheckError(
+                    f"{where}: called twice, the function returns different values; if it draws random numbers, seed"
+                    " them in it, and if it keeps a state, leave that alone"
+                )
             directions = [rng.standard_normal(flat.size)] if fast else np.eye(flat.size)
             pairs = []
             for k, direction in enumerate(directions):
@@ -111,6 +116,10 @@ def _gradcheck(
                         )
                 pairs.append((float(direction @ analytic.ravel()), numeric, place))
         _compare(where, pairs, atol, rtol)
+
+
+def _joined(arrays: Iterable[Array]) -> Array:
+    return np.concatenate([np.ravel(a) for a in arrays] or [np.zeros(0)])
 
 
 def _slopes(
@@ -160,7 +169,7 @@ def _differentiated(xs: Sequence[Any]) -> list[int]:
 
 
 def outputs_of(result: Any) -> list[Tensor]:
-    outputs = [result] if isinstance(result, Tensor) else list(result)
+    outputs = list(result) if isinstance(result, (tuple, list)) else [result]
     for output in outputs:
         if not isinstance(output, Tensor):
             raise ValueError(f"the function must return a Tensor or several, but returned a {type(output).__name__}")
