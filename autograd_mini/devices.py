@@ -102,7 +102,7 @@ def copy_of(array: Array) -> Array:
 
 def place(array: Array) -> tuple[Any, ...]:
     """Which memory an array shows, in which way."""
-    start = array.__array_interface__["data"][0] if on_host(array) else array.data
+    start = array.__array_interface__["data"][0] if on_host(array) else array.data.ptr
     return start, array.shape, array.strides, array.dtype
 
 

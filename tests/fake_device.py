@@ -1,8 +1,8 @@
 """An array library that lives nowhere else but refuses to be NumPy: a stand-in for CuPy where there is no GPU.
 
-It holds ndarrays and is as strict as CuPy is: no implicit copy to the host, no host arrays among its operands or
-indices, only the ufunc methods and NumPy functions that CuPy has, views that are writable however often they show an
-element. Copies from and to the host are counted.
+It holds ndarrays and is as strict as CuPy 14.2 is by its signatures: no implicit copy to the host, no host arrays among
+its operands or indices, only the ufunc methods, NumPy functions and keywords that CuPy has, views that are writable
+however often they show an element. Copies from and to the host are counted.
 """
 
 from __future__ import annotations
@@ -18,6 +18,18 @@ LACKING = {
     "spacing", "unstack", "vecdot", "vecmat", "linalg.diagonal", "linalg.matrix_norm", "linalg.multi_dot",
     "linalg.outer", "linalg.svdvals", "linalg.tensordot", "linalg.trace", "linalg.vecdot", "linalg.vector_norm",
 }  # fmt: skip
+_SPREAD = {"nanstd", "nanvar", "std", "var"}
+_SUMS = {"amax", "amin", "max", "min", "nanmax", "nanmin", "nanprod", "nansum", "prod", "sum"}
+LACKING_KEYWORDS = {  # … and keywords that these of its functions and methods lack
+    "initial": _SUMS, "where": {*_SUMS, *_SPREAD, "all", "any", "mean", "nanmean"}, "mean": _SPREAD,
+    "correction": _SPREAD, "order": {"argsort", "sort"}, "stable": {"argsort", "sort"}, "mode": {"take"},
+    "kind": {"argpartition", "partition"}, "device": {"empty_like", "full_like", "ones_like", "zeros_like"},
+    "subok": {"broadcast_to"}, "upper": {"cholesky"}, "hermitian": {"pinv", "svd"}, "sorted": {"unique"},
+}  # fmt: skip
+UFUNC_KEYWORDS = {  # … and those that its ufuncs have
+    "__call__": {"dtype", "casting"}, "reduce": {"axis", "dtype", "keepdims"}, "accumulate": {"axis", "dtype"},
+    "at": set[str](),
+}  # fmt: skip
 REDUCIBLE = {"add", "multiply"}  # CuPy: "reduce is not supported yet" for the others
 METHODS = {
     "all", "any", "argmax", "argmin", "argpartition", "argsort", "astype", "clip", "conj", "copy", "cumprod",
@@ -25,6 +37,13 @@ METHODS = {
     "ravel", "repeat", "reshape", "round", "searchsorted", "sort", "squeeze", "std", "sum", "swapaxes", "take",
     "trace", "transpose", "var", "view",
 }  # fmt: skip
+
+
+class Pointer:
+    """Two of them are never equal, though they point to one place."""
+
+    def __init__(self, ptr: int) -> None:
+        self.ptr = ptr
 
 
 class Flags:
@@ -49,6 +68,7 @@ class FakeArray(np.lib.mixins.NDArrayOperatorsMixin):
     nbytes = property(lambda self: self._host.nbytes)
     itemsize = property(lambda self: self._host.itemsize)
     strides = property(lambda self: self._host.strides)
+    data = property(lambda self: Pointer(self._host.__array_interface__["data"][0]))
     flags = property(lambda self: Flags(self._host.flags))
     T = property(lambda self: _wrapped(self._host.T, (self,)))
     mT = property(lambda self: _wrapped(self._host.mT, (self,)))  # noqa: N815 (CuPy's name)
@@ -85,13 +105,20 @@ class FakeArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __getattr__(self, name: str) -> Any:
         if name not in METHODS:
             raise AttributeError(f"{name}: a CuPy array has no such attribute")
-        return lambda *args, **options: _wrapped(getattr(self._host, name)(*_bare(args), **_bare(options)), (self,))
+
+        def method(*args: Any, **options: Any) -> Any:
+            _check_keywords(name, options)
+            return _wrapped(getattr(self._host, name)(*_bare(args), **_bare(options)), (self,))
+
+        return method
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         if method == "reduce" and ufunc.__name__ not in REDUCIBLE:
             raise NotImplementedError(f"`{ufunc.__name__}.reduce` is not supported yet")
-        if ufunc.__name__ in LACKING or method not in ("__call__", "reduce", "accumulate", "at"):
+        if ufunc.__name__ in LACKING or method not in UFUNC_KEYWORDS:
             return NotImplemented
+        if odd := options.keys() - UFUNC_KEYWORDS[method]:
+            raise TypeError(f"Wrong arguments {odd}")
         options = _bare(options) if out is None else {**_bare(options), "out": _bare(out)}
         result = getattr(ufunc, method)(*_bare(inputs), **options)
         return out[0] if out is not None else _wrapped(result, ())
@@ -102,11 +129,24 @@ class FakeArray(np.lib.mixins.NDArrayOperatorsMixin):
             return NotImplemented
         if any(not issubclass(t, (FakeArray, np.ndarray)) for t in types):
             return NotImplemented
+        _check_keywords(name, kwargs)
+        if name == "where" and not isinstance(args[0], FakeArray):
+            raise AttributeError(f"{type(args[0])} has no attribute 'astype'")
+        if name.endswith("_like") and kwargs.get("shape") == ():  # taken for no shape at all
+            kwargs = {**kwargs, "shape": None}
         result = function(*_bare(args), **_bare(kwargs))
+        if function.__module__ == "numpy.linalg" and isinstance(result, tuple):
+            result = tuple(result)  # without names
         return kwargs["out"] if "out" in kwargs else _wrapped(result, args)
 
     def __repr__(self) -> str:
         return f"FakeArray({self._host!r})"
+
+
+def _check_keywords(name: str, options: Any) -> None:
+    for key, value in options.items():
+        if name in LACKING_KEYWORDS.get(key, ()) and value is not np._NoValue:
+            raise TypeError(f"{name}() got an unexpected keyword argument {key!r}")
 
 
 def _bare(value: Any) -> Any:

@@ -20,7 +20,7 @@ Number = int | float
 
 def _zero(g: Array) -> Array:
     """The derivative of what is constant between its jumps; 0 also where g is inf or NaN."""
-    return np.where(False, g, 0.0)
+    return np.where(np.zeros_like(g, bool), g, 0.0)  # CuPy knows no single condition
 
 
 # ------------------------------------------------------------------------------------------------ arithmetic

@@ -82,7 +82,7 @@ def put(x: Array, *, index: Index, shape: tuple[int, ...]) -> Array:
     """Zeros of `shape` with x added at `index`, where an element may be named several times."""
     index = placed(index, x)
     if not may_repeat(index):
-        result = np.zeros_like(x, shape=shape)
+        result = np.zeros_like(x, shape=shape or 1).reshape(shape)  # CuPy takes () for no shape
         result[index] = x
         return result
     index = index[0] if isinstance(index, tuple) and len(index) == 1 else index
