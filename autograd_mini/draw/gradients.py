@@ -118,7 +118,7 @@ def _again(model: Model, sources: Sources, known: Known) -> Flow | None:
             if any(name not in given for name in names):
                 return None
             with np.errstate(all="ignore"):
-                result = rule(**{name: given[name] for name in names})  # type: ignore[misc]
+                result = rule(*(given[name] for name in names))  # type: ignore[misc]
             flow.edges[number, i] = unbroadcast(result, parent.shape).astype(parent.dtype)
     return flow
 

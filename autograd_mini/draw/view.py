@@ -141,6 +141,8 @@ def view_of(model: Model, options: Options, plan: Plan | None = None) -> View:
             drawing.wire(i)
         for i in range(len(model.ops)):
             drawing.op(i)
+    _leave_out_what_is_gone(model, view)
+    if plan is None:
         view.legend = _legend(model, view, options) if options.legend else []
         if len(model.lanes) > 1:
             from .lanes import draw_lanes
@@ -157,6 +159,18 @@ def view_of(model: Model, options: Options, plan: Plan | None = None) -> View:
     if options.legend:
         view.legend += [[Run(note, MUTED, 10, italic=True)] for note in model.notes]
     return view
+
+
+def _leave_out_what_is_gone(model: Model, view: View) -> None:
+    """No box for an input of which there is nothing to say but what its slot says: without name, shape or gradient."""
+    gone = {
+        f"t{i}"
+        for i, wire in enumerate(model.wires)
+        if wire.kind == "input" and wire.shape is None and not wire.name
+        if all(slots_of(model.ops[op]) for op, _ in wire.uses)
+    }
+    view.boxes = [box for box in view.boxes if box.id not in gone]
+    view.links = [link for link in view.links if link.tail not in gone]
 
 
 def _mark(view: View, problems: Problems) -> None:

@@ -264,3 +264,18 @@ def test_where_a_value_is_lost_its_shape_is_not(rule) -> None:
     (w * am.arange(3.0)).sum().backward()
     graph = draw_graph(rule(am.ones(4, 3) + w).sum(), names={"w": w})  # ones and the sum are gone by now
     assert graph.model.wires[[x.name for x in graph.model.wires].index("w")].grad.note == "of another backward"
+
+
+@pytest.mark.parametrize("style", ["wire", "module"])
+def test_an_input_of_which_nothing_is_known_has_no_box(style: str) -> None:
+    """Targets that nobody holds: before backward a rule keeps them, and their shape is told; then they are gone."""
+    x = am.ones(3, 2, requires_grad=True)
+    loss = am.softmax_cross_entropy(x, am.tensor([0, 1, 0])).mean()
+    before = draw_graph(loss, names={"x": x, "loss": loss}, style=style)
+    assert "(3,)" in before.dot and "(unknown shape)" not in before.dot
+    loss.backward()
+    after = draw_graph(loss, names={"x": x, "loss": loss}, style=style)
+    assert len(after.view.boxes) == len(before.view.boxes) - 1 and len(after.view.links) == len(before.view.links) - 1
+    assert "unknown" not in after.dot and "target" in after.dot  # the operation says that it had one
+    x = x + am.ones(2)
+    assert len(draw_graph(x, names={}, style=style).view.boxes) == 4  # + says nothing of its inputs: they stay
