@@ -283,7 +283,8 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
         raise RuntimeError(f"normal expects all std >= 0.0, but found {std}")
     if size is None:
         size = np.broadcast_shapes(np.shape(mean), np.shape(std))
-    drawn: Tensor = (randn(tuple(size), generator=generator) * std + mean).detach()
+    place = next((x.device for x in (mean, std) if isinstance(x, Tensor)), None)
+    drawn: Tensor = (randn(tuple(size), generator=generator).to(place) * std + mean).detach()
     return drawn
 
 
@@ -303,7 +304,7 @@ def multinomial(
     The weights need not sum to 1. Raises RuntimeError for negative, infinite or all-zero weights, and where more
     samples are asked for, without replacement, than there are weights above 0.
     """
-    weights = np.atleast_2d(probabilities.detach().numpy()).astype(np.float64)
+    weights = np.atleast_2d(probabilities.detach().cpu().numpy()).astype(np.float64)
     if not np.isfinite(weights).all() or (weights < 0).any() or (weights.sum(-1) == 0).any():
         raise RuntimeError("probability tensor contains either inf, nan or element < 0, or a row of zeros")
     source = _draw(generator)
@@ -317,7 +318,7 @@ def multinomial(
         with np.errstate(divide="ignore"):  # exponential clocks: the first to ring are a draw without replacement
             clocks = source.standard_exponential(weights.shape) / weights
         drawn = np.argsort(clocks, -1)[:, :num_samples]
-    return wrap(drawn[0] if probabilities.ndim == 1 else drawn)
+    return wrap(devices.beside(drawn[0] if probabilities.ndim == 1 else drawn, probabilities))
 
 
 # ------------------------------------------------------------------------------- methods of Tensor made of these

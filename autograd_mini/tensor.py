@@ -305,7 +305,7 @@ class Tensor(TensorCore):
 
     def copy_(self, source: Any) -> Tensor:
         """The values of `source`, broadcast and converted to this tensor's shape and dtype."""
-        source = source if isinstance(source, Tensor) else wrap(array_from(source))
+        source = source if isinstance(source, Tensor) else wrap(devices.beside(array_from(source), self))
         return self._write(shape.broadcast_to(ew.astype(source, dtype=self.dtype), shape=self.shape))
 
     def fill_(self, value: Any) -> Tensor:

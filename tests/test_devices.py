@@ -153,6 +153,90 @@ def test_networks_learn_the_same_on_a_device(network: str, optimizer: str) -> No
         np.testing.assert_allclose(back[key].numpy(), value.numpy(), rtol=1e-7, atol=1e-9, err_msg=key)
 
 
+# What is made of several primitives: x, of shape (4, 4), to a tensor or several.
+MADE: dict[str, Any] = {
+    "tril": lambda x: am.tril(x) - am.triu(x, 1), "view": lambda x: x.view(2, 8).T[3:],
+    "resized": lambda x: nn.functional.interpolate(x[None, None], scale_factor=2, mode="bilinear"),
+    "logsumexp of nothing": lambda x: am.logsumexp(x[:, :0] * 2, dim=1), "steps": lambda x: x.floor() * x + x.sign(),
+    "one number": lambda x: x.sum()[None, None] * x, "sorted": lambda x: x.sort(dim=0).values + x.topk(4).values,
+    "spectral": lambda x: am.linalg.slogdet(x).logabsdet + am.linalg.inv(x).sum() + am.linalg.norm(x),
+    "scattered": lambda x: x.scatter_add(0, x.argsort(dim=0), x * 2).gather(1, x.argmax(dim=1, keepdim=True)),
+    "attention": lambda x: nn.functional.scaled_dot_product_attention(x[None], x[None], x[None], is_causal=True),
+    "losses": lambda x: nn.functional.cross_entropy(x, am.arange(4, device=x.device), x.detach()[0].abs())
+    + nn.functional.binary_cross_entropy_with_logits(x, x.detach().sigmoid(), pos_weight=x.detach()[0].abs()),
+    "hessian": lambda x: am.autograd.functional.hessian(lambda a: (a**3).sum(), x[0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_compositions_run_on_a_device(name: str) -> None:
+    values = np.random.default_rng(1).standard_normal((4, 4)) + 3 * np.eye(4)
+    found = []
+    for device in ("fake", "cpu"):
+        x = am.tensor(values, device=device, requires_grad=True)
+        FakeArray.downloads = 0
+        out = MADE[name](x)
+        if out.requires_grad:
+            out.sum().backward()
+        assert FakeArray.downloads == 0
+        found.append([t.detach().cpu().numpy() for t in (out, x.grad) if t is not None])
+    for there, here in zip(*found, strict=True):
+        np.testing.assert_allclose(there, here, rtol=1e-12, atol=1e-12)
+
+
+def write(x: am.Tensor) -> am.Tensor:
+    """All kinds of writes that are recorded."""
+    y = x * 1
+    y[0] += 1
+    y[1] += y[1]
+    y[:, 1] *= 2
+    y[am.tensor([2, 3], device=x.device)] = 0.0
+    y[y > 1] = 1.0
+    y.clamp_(-1, 1).relu_()[0, 0] = 5
+    y.view(16)[2:4].mul_(3.0)
+    y.T[0].add_(1)
+    y[3].fill_(2.0)
+    return y * y
+
+
+def test_writes_on_a_device() -> None:
+    results = []
+    for device in ("fake", "cpu"):
+        x = am.arange(16, dtype=am.float64, device=device).reshape(4, 4).div(7).detach().requires_grad_()
+        y = write(x)
+        y.sum().backward()
+        results.append([y.tolist(), x.grad.tolist()])
+        x.grad.zero_()
+        assert x.grad.sum().item() == 0 and x.grad.device == am.device(device)
+    assert results[0] == results[1]
+
+
+def test_second_order_optimizer_on_a_device() -> None:
+    def fit(device: str) -> list[float]:
+        w = am.tensor([3.0, -2.0], dtype=am.float64, device=device, requires_grad=True)
+        b = am.ones(2, 2, dtype=am.float64, device=device, requires_grad=True)
+        optimizer = am.optim.LBFGS([w, b], line_search_fn="strong_wolfe")
+
+        def closure() -> am.Tensor:
+            optimizer.zero_grad()
+            loss = ((w - 1) ** 4).sum() + ((b @ w) ** 2).sum()
+            loss.backward()
+            return loss
+
+        return [optimizer.step(closure).item() for _ in range(3)]
+
+    assert fit("fake") == pytest.approx(fit("cpu"), rel=1e-9)
+
+
+def test_draws_lie_where_their_parameters_lie() -> None:
+    p = am.tensor([[0.2, 0.8], [1.0, 0.0]], device="fake")
+    for draw in (lambda p: am.normal(p, p + 1), lambda p: am.normal(p), am.bernoulli, lambda p: am.multinomial(p, 1)):
+        am.manual_seed(0)
+        there = draw(p)
+        am.manual_seed(0)
+        assert isinstance(there._array, FakeArray) and there.tolist() == draw(p.cpu()).tolist()
+
+
 def test_gradients_cross_devices() -> None:
     x = am.tensor([1.0, -2.0], requires_grad=True)
     (x.to("fake") ** 2).to("cpu").backward(am.tensor([1.0, 3.0]))

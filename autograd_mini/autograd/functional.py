@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import beside
 from ..engine import Node, TensorCore, wrap
 from ..modes import enable_grad, is_grad_enabled
 from ..rules.shape import reshape_to, stack
@@ -225,7 +226,7 @@ class Evaluation:
         """Derivatives of y, which has the shape of `like`, by each x, of shape (*y, *x): one pass per element of y."""
         passes = [self._pull([y], xs, [unit], what) for unit in _unit_vectors(like)]
         if not passes:
-            return [wrap(np.zeros((*like.shape, *x.shape), x.dtype)) for x in xs]
+            return [wrap(beside(np.zeros((*like.shape, *x.shape), x.dtype), x)) for x in xs]
         with enable_grad():
             stacks = [stack(column) for column in zip(*passes, strict=True)]
             return [s.reshape(*like.shape, *x.shape) for s, x in zip(stacks, xs, strict=True)]
@@ -279,7 +280,7 @@ def _unit_vectors(like: Tensor) -> Iterable[Tensor]:
     for k in range(like.numel()):
         unit = np.zeros(like.numel(), like.dtype)
         unit[k] = 1.0
-        yield wrap(unit.reshape(like.shape))
+        yield wrap(beside(unit.reshape(like.shape), like))
 
 
 def _reaches(nodes: list[Node], start: int) -> bool:

@@ -192,7 +192,7 @@ def _resample(x: Tensor, dim: int, count: int, step: float, mode: str, align_cor
         return index_rules.index_select(x, dim, np.minimum(at, last))  # type: ignore[no-any-return]
     at = i * (last / (count - 1) if count > 1 else 0.0) if align_corners else np.maximum((i + 0.5) * step - 0.5, 0.0)
     low = np.minimum(at.astype(np.int64), last)
-    weight = (at - low).astype(x.dtype).reshape(-1, *[1] * (x.ndim - dim - 1))
+    weight = beside((at - low).astype(x.dtype).reshape(-1, *[1] * (x.ndim - dim - 1)), x)
     below, above = (index_rules.index_select(x, dim, j) for j in (low, np.minimum(low + 1, last)))
     return below * (1 - weight) + above * weight  # type: ignore[no-any-return]
 

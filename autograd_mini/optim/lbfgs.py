@@ -159,7 +159,7 @@ class LBFGS(Optimizer):
 
     def _move(self, point: Array) -> None:
         ends = np.cumsum([p.numel() for p in self._params])
-        for p, values in zip(self._params, np.split(point, ends[:-1]), strict=True):
+        for p, values in zip(self._params, np.split(point, ends[:-1].tolist()), strict=True):
             p._array = memory_of(p._array)
             p._array[...] = values.reshape(p.shape)
             writes.note(p._array)

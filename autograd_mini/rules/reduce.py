@@ -150,7 +150,7 @@ def _logsumexp_backward(g: Array, x: Array, out: Array, axis: Axis, keepdims: bo
 def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """log(sum(exp(x))), shifted by the maximum so that nothing overflows."""
     x, axes = x if x.dtype.kind == "f" else x.astype(np.float64), _axis(x, axis)
-    peak = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
+    peak = (np.max if x.size else np.sum)(x, axis=axes, keepdims=True)  # of nothing 0: CuPy has no initial=
     peak = np.where(np.isfinite(peak), peak, 0.0)
     total = _accumulate(_add, np.exp(x - peak), axes, True, None)
     with np.errstate(divide="ignore"):  # the logarithm of no probability at all is -inf

@@ -14,6 +14,7 @@ import numpy as np
 from ..devices import beside, on_host
 from ..engine import Array
 from ..primitive import NUMPY, OPERATIONS, ShapeError, call, composition, primitive
+from ..writes import owner
 from .elementwise import clone, where
 from .index import along, argwhere, dimension, getitem, index_select, put, setitem
 
@@ -148,7 +149,7 @@ def reshape_as(x: Array, other: Array) -> Array:
 def view(x: Array, *shape: Any) -> Array:
     """`reshape` that refuses to copy, as in PyTorch."""
     result = reshape_to(x, shape=_flat(shape))
-    if x.ndim and result.numel() and not np.may_share_memory(result.detach().numpy(), x.detach().numpy()):
+    if x.ndim and result.numel() and owner(result._array) is not owner(x._array):
         raise RuntimeError(
             f"view size is not compatible with input tensor's size {x.shape} and stride: its memory is not contiguous."
             " Use .reshape(...) instead."
@@ -534,20 +535,20 @@ def diag(x: Array, diagonal: int = 0) -> Array:
 @composition()
 def tril(x: Array, diagonal: int = 0) -> Array:
     """The lower triangle of a matrix (or of each of a batch), up to a diagonal; 0 above it."""
-    return where(_lower(x, diagonal, "tril"), x, np.zeros((), x.dtype))
+    return where(_lower(x, diagonal, "tril"), x, beside(np.zeros((), x.dtype), x))
 
 
 @composition()
 def triu(x: Array, diagonal: int = 0) -> Array:
     """The upper triangle of a matrix (or of each of a batch), from a diagonal on; 0 below it."""
-    return where(_lower(x, diagonal - 1, "triu"), np.zeros((), x.dtype), x)
+    return where(_lower(x, diagonal - 1, "triu"), beside(np.zeros((), x.dtype), x), x)
 
 
 def _lower(x: Array, diagonal: int, name: str) -> Array:
     if x.ndim < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, not {x.ndim}")
     rows, columns = x.shape[-2:]
-    return np.tri(rows, columns, diagonal, dtype=bool)
+    return beside(np.tri(rows, columns, diagonal, dtype=bool), x)
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Array:
