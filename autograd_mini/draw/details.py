@@ -54,6 +54,7 @@ def _operation(model: Model, i: int, names: list[str]) -> Facts:
     facts += [("backward", SENTENCES.get(op.name, "passes the gradient on by its rule"))]
     facts += [("option", f"{key} {value}") for key, value in op.options.items()]
     facts += [("module", f"{op.scope} {model.modules.get(op.scope, '')}")] if op.scope else []
+    facts += [("source", op.source)] if op.source else []
     facts += [("result", _reading(model.wires[op.wire].value, 3))]
     if model.costs is not None:
         facts.append(("cost", in_words(model.costs.ops[model.hidden + i])))

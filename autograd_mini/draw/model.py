@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -66,6 +67,7 @@ class Op:
     lane: int = 0  # which pass recorded it: position in `Model.lanes`
     options: dict[str, str] = field(default_factory=dict)
     cause: str = ""  # what made its output nan or infinite, if that begins here
+    source: str = ""  # the user's line that ran it, if it ran under detect_anomaly
 
 
 @dataclass(slots=True)
@@ -150,6 +152,8 @@ def _read(outputs: list[TensorCore]) -> tuple[Model, Sources]:
         op = Op(prim.name, operands, wire_of[node], node.number, scope)
         if node.options:
             op.options = {k: option_text(v) for k, v in node.options.items() if v is not prim.options.get(k)}
+        if node.extra is not None and node.extra.where:
+            op.source = _without_folders(node.extra.where)
         if scope and scope not in model.modules:
             model.modules[scope] = _described(scope)
         ops.append(op)
@@ -184,6 +188,11 @@ def lanes(modes: Iterable[Mode]) -> tuple[list[int], list[str]]:
         last = owner
         numbers.append(len(names) - 1)
     return numbers, names
+
+
+def _without_folders(where: str) -> str:
+    """`train.py, line 3, in step: y = x.exp()`: pictures are shown around, and paths tell of whose machine it was."""
+    return re.sub(r'File "(?:[^"]*[/\\])?([^"]*)"', r"\1", where)
 
 
 def _described(scope: str) -> str:

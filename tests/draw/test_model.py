@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import json
 import weakref
 from pathlib import Path
@@ -176,3 +177,17 @@ def test_reading_leaves_the_garbage_collector_as_it_was(enabled: bool) -> None:
         assert gc.isenabled() == enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_the_source_line_is_known_where_it_was_asked_for() -> None:
+    x = am.tensor([1.0, 2.0], requires_grad=True)
+    with am.autograd.detect_anomaly():
+        y = x.exp()
+    graph = draw_graph((y * 2).sum(), names={"x": x})
+    exp, double, total = graph.model.ops
+    line = inspect.currentframe().f_lineno - 3
+    here = "test_the_source_line_is_known_where_it_was_asked_for"
+    assert exp.source == f"test_model.py, line {line}, in {here}: y = x.exp()"
+    assert double.source == total.source == ""
+    text = graph.html()
+    assert "y = x.exp()" in text and text.count('"source"') == 1 and str(Path(__file__).parent) not in text
