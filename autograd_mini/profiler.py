@@ -64,11 +64,11 @@ class Averages(list[Event]):
             if sort_by not in names:
                 raise ValueError(f"sort_by must be one of {', '.join(names)}; not {sort_by!r}")
             events.sort(key=lambda event: getattr(event, sort_by), reverse=True)
-        total = self.total_average().self_cpu_time_total or 1.0
+        total = self.total_average().self_cpu_time_total
         titles = ("Name", "Self CPU %", "Self CPU", "CPU total", "CPU time avg", "CPU Mem", "# of Calls")
         rows = [
             (
-                e.key[:max_name_column_width], f"{100 * e.self_cpu_time_total / total:.2f}%",
+                e.key[:max_name_column_width], f"{100 * e.self_cpu_time_total / (total or 1.0):.2f}%",
                 _time(e.self_cpu_time_total), _time(e.cpu_time_total), _time(e.cpu_time), _bytes(e.cpu_memory_usage),
                 str(e.count),
             )
@@ -121,6 +121,7 @@ class profile:
         if self._before is not None:
             raise RuntimeError("profile: another profiler is running in this thread (cProfile, or a profile around it)")
         self._begun = time.perf_counter()
+        self._events.clear()  # of the block before, if it is used again
         sys.setprofile(self._listen)
         return self
 

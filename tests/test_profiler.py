@@ -138,6 +138,16 @@ def test_what_it_changes_nothing_about() -> None:
         assert (x * 2).shape == (3,)
 
 
+def test_nothing_profiled_took_no_time_and_a_profile_can_be_used_again() -> None:
+    with profile() as prof:
+        pass
+    assert prof.key_averages().table().splitlines()[-1] == "Self CPU time total: 0.000us"
+    for _ in range(2):
+        with prof:
+            am.ones(2) + 1
+        assert [event.key for event in prof.events()] == ["add"]
+
+
 def test_what_cannot_be_done_is_refused() -> None:
     with pytest.raises(NotImplementedError, match="with_stack"):
         profile(with_stack=True)
