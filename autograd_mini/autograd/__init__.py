@@ -156,8 +156,8 @@ def _seed(output: Tensor, seed: Any, create_graph: bool) -> Array:
                 f"grad can be implicitly created only for scalar outputs, and this one has shape {output.shape}:"
                 " reduce it first (as with .sum() or .mean()) or pass gradient="
             )
-        array = np.ones_like(output._array)
-        array = array[()] if on_host(array) else array  # a number, if it is 0-d: ten times faster
+        array = output._array  # the gradient of a number is a number, which is ten times faster
+        array = array.dtype.type(1) if on_host(array) and array.ndim == 0 else np.ones_like(array)
         return wrap(array) if create_graph else array
     seed = seed if isinstance(seed, TensorCore) else wrap(array_from(seed, output.dtype))
     if seed.shape != output.shape:
