@@ -1,8 +1,16 @@
-"""Tensors on another device: a stand-in that is as strict as CuPy, so that no rule copies to the host unnoticed."""
+"""Tensors on another device: a stand-in that is as strict as CuPy, so that no rule copies to the host unnoticed.
+
+    AUTOGRAD_MINI_DEVICE=cuda python -m pytest tests/test_devices.py
+
+runs the same tests on a GPU; `python tests/benchmarks/gpu.py` does that, and measures there.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +22,20 @@ import autograd_mini as am
 from autograd_mini import devices, nn
 from autograd_mini.primitive import PRIMITIVES
 
+FAKE = "fake"
+DEVICE = os.environ.get("AUTOGRAD_MINI_DEVICE", FAKE)  # "cuda": all of this on a GPU
+
 
 @pytest.fixture(autouse=True)
 def fake() -> Iterator[None]:
-    devices.register("fake", FakeArray, from_host, to_host)
+    if DEVICE == FAKE:
+        devices.register(FAKE, FakeArray, from_host, to_host)
     yield
-    del devices._libraries["fake"]
+    devices._libraries.pop(FAKE, None)
+
+
+def lives_there(tensor: am.Tensor) -> bool:
+    return tensor.device == am.device(DEVICE) and not isinstance(tensor._array, (np.ndarray, np.generic))
 
 
 def placed(value: Any, device: str) -> Any:
@@ -68,14 +84,14 @@ def test_every_primitive_runs_on_a_device(name: str) -> None:
     assert name in PRIMITIVES
     for sample in SAMPLES[name].samples:
         FakeArray.downloads = 0
-        there = derivatives(OPERATIONS[name], sample, "fake")
+        there = derivatives(OPERATIONS[name], sample, DEVICE)
         assert FakeArray.downloads == 0, f"{sample}: copied to the host"
         here = derivatives(OPERATIONS[name], sample, "cpu")
         assert len(here) == len(there)
         for one, other in zip(here, there, strict=True):
             assert (one is None) == (other is None)
             if one is not None:
-                assert isinstance(other._array, FakeArray), sample
+                assert lives_there(other), sample
                 np.testing.assert_allclose(other.detach().cpu().numpy(), one.detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
@@ -142,9 +158,9 @@ def train(network: str, optimizer: str, device: str) -> tuple[list[float], nn.Mo
 def test_networks_learn_the_same_on_a_device(network: str, optimizer: str) -> None:
     """Equal starts, for all draws are made on the CPU; and not one copy back to it but the numbers asked for."""
     FakeArray.downloads = 0
-    there, model = train(network, optimizer, "fake")
+    there, model = train(network, optimizer, DEVICE)
     assert FakeArray.downloads == 0
-    assert all(isinstance(p._array, FakeArray) and isinstance(p.grad._array, FakeArray) for p in model.parameters())
+    assert all(lives_there(p) and lives_there(p.grad) for p in model.parameters())
     here, twin = train(network, optimizer, "cpu")
     np.testing.assert_allclose(there, here, rtol=1e-10)
     assert there[-1] < there[0]
@@ -172,7 +188,7 @@ MADE: dict[str, Any] = {
 def test_compositions_run_on_a_device(name: str) -> None:
     values = np.random.default_rng(1).standard_normal((4, 4)) + 3 * np.eye(4)
     found = []
-    for device in ("fake", "cpu"):
+    for device in (DEVICE, "cpu"):
         x = am.tensor(values, device=device, requires_grad=True)
         FakeArray.downloads = 0
         out = MADE[name](x)
@@ -201,7 +217,7 @@ def write(x: am.Tensor) -> am.Tensor:
 
 def test_writes_on_a_device() -> None:
     results = []
-    for device in ("fake", "cpu"):
+    for device in (DEVICE, "cpu"):
         x = am.arange(16, dtype=am.float64, device=device).reshape(4, 4).div(7).detach().requires_grad_()
         y = write(x)
         y.sum().backward()
@@ -225,27 +241,27 @@ def test_second_order_optimizer_on_a_device() -> None:
 
         return [optimizer.step(closure).item() for _ in range(3)]
 
-    assert fit("fake") == pytest.approx(fit("cpu"), rel=1e-9)
+    assert fit(DEVICE) == pytest.approx(fit("cpu"), rel=1e-9)
 
 
 def test_draws_lie_where_their_parameters_lie() -> None:
-    p = am.tensor([[0.2, 0.8], [1.0, 0.0]], device="fake")
+    p = am.tensor([[0.2, 0.8], [1.0, 0.0]], device=DEVICE)
     for draw in (lambda p: am.normal(p, p + 1), lambda p: am.normal(p), am.bernoulli, lambda p: am.multinomial(p, 1)):
         am.manual_seed(0)
         there = draw(p)
         am.manual_seed(0)
-        assert isinstance(there._array, FakeArray) and there.tolist() == draw(p.cpu()).tolist()
+        assert lives_there(there) and there.tolist() == draw(p.cpu()).tolist()
 
 
 def test_gradients_cross_devices() -> None:
     x = am.tensor([1.0, -2.0], requires_grad=True)
-    (x.to("fake") ** 2).to("cpu").backward(am.tensor([1.0, 3.0]))
+    (x.to(DEVICE) ** 2).to("cpu").backward(am.tensor([1.0, 3.0]))
     assert isinstance(x.grad._array, np.ndarray) and x.grad.tolist() == [2.0, -12.0]
 
 
 def test_views_and_writes_are_tracked_on_a_device() -> None:
-    x = am.ones(3, device="fake")
-    w = am.ones(3, device="fake", requires_grad=True)
+    x = am.ones(3, device=DEVICE)
+    w = am.ones(3, device=DEVICE, requires_grad=True)
     y = (w * x).sum()
     x[:2].mul_(2.0)
     assert x.tolist() == [2.0, 2.0, 1.0]
@@ -255,7 +271,7 @@ def test_views_and_writes_are_tracked_on_a_device() -> None:
 
 def test_a_leaf_never_shows_one_number_several_times() -> None:
     """On a device nothing is read-only: what `.grad` holds must be memory of its own all the same."""
-    x = am.zeros(70, 50, device="fake", requires_grad=True)
+    x = am.zeros(70, 50, device=DEVICE, requires_grad=True)
     for _ in range(2):
         x.sum().backward()
     x.grad[0, 0] = 5.0
@@ -263,10 +279,11 @@ def test_a_leaf_never_shows_one_number_several_times() -> None:
 
 
 def test_what_python_sees_of_a_tensor_on_a_device() -> None:
-    x = am.tensor([[1.5, 2.0]], device="fake")
-    assert repr(x) == "tensor([[1.5000, 2.0000]], device='fake')"
-    assert x.tolist() == [[1.5, 2.0]] and x[0, 1].item() == 2.0 and x.device == am.device("fake") and not x.is_cuda
-    assert am.zeros_like(x).device == x.device and x.cpu().device == am.device("cpu") and x.to("fake") is x
+    x = am.tensor([[1.5, 2.0]], device=DEVICE)
+    assert repr(x) == f"tensor([[1.5000, 2.0000]], device='{DEVICE}')"
+    assert x.tolist() == [[1.5, 2.0]] and x[0, 1].item() == 2.0 and x.device == am.device(DEVICE)
+    assert x.is_cuda == (DEVICE == "cuda")
+    assert am.zeros_like(x).device == x.device and x.cpu().device == am.device("cpu") and x.to(DEVICE) is x
     with pytest.raises(TypeError, match=r"Use Tensor\.cpu"):
         x.numpy()
     with pytest.raises((TypeError, RuntimeError), match="Unsupported type"):
@@ -274,12 +291,33 @@ def test_what_python_sees_of_a_tensor_on_a_device() -> None:
 
 
 def test_state_is_saved_from_a_device(tmp_path: Any) -> None:
-    model = mlp().to("fake")
+    model = mlp().to(DEVICE)
     am.save(model.state_dict(), tmp_path / "model.safetensors")
-    other = mlp().to("fake")
+    other = mlp().to(DEVICE)
     other.load_state_dict(am.load(tmp_path / "model.safetensors"))
     for one, two in zip(model.parameters(), other.parameters(), strict=True):
-        assert isinstance(two._array, FakeArray) and one.tolist() == two.tolist()
+        assert lives_there(two) and one.tolist() == two.tolist()
+
+
+def test_the_script_for_a_gpu(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as that goes without one: the losses are those of the CPU, and of PyTorch where it is installed."""
+    benchmarks = Path(__file__).parent / "benchmarks"
+    monkeypatch.syspath_prepend(str(benchmarks))
+    spec = importlib.util.spec_from_file_location("gpu", benchmarks / "gpu.py")
+    assert spec is not None and spec.loader is not None
+    gpu = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(gpu)
+    places = [(am, DEVICE), (am, "cpu")]
+    if importlib.util.find_spec("torch") is not None:
+        places.append((importlib.import_module("torch"), "cpu"))
+    losses = []
+    for library, place in places:
+        step = gpu.stepper(library, place, 8)
+        losses.append([step() for _ in range(3)])
+    for other in losses[1:]:
+        np.testing.assert_allclose(losses[0], other, rtol=1e-5)
+    gpu.compare(DEVICE, seconds=0.01, batches=(8,))
+    assert f"autograd_mini on {DEVICE}" in capsys.readouterr().out
 
 
 def test_cuda_is_there_or_says_why_not() -> None:
