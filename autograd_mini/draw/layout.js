@@ -51,7 +51,10 @@ function scopeOf(boxes, frames, links) {
   let y = 0;
   for (const row of ranks) {
     const high = most(row.map(p => p.h));
-    for (const p of row) p.y = y + (high - p.h) / 2;
+    for (const p of row) {
+      if (!p.box && !p.frame && !p.port && !p.label) p.h = high;  // a long wire runs straight past the others
+      p.y = y + (high - p.h) / 2;
+    }
     y += high + GAP_DOWN;
   }
   return {places: [...all], routes, ports, x: 0, y: 0};
@@ -59,12 +62,15 @@ function scopeOf(boxes, frames, links) {
 
 function inside(frame) { return [...frame.boxes.map(b => b.id), ...frame.frames.flatMap(inside)]; }
 
-function framed(frame, links) {  // its text stands above what is in it, to the left of where wires come in
+function framed(frame, links) {  // its text stands above what is in it; wires come in to the right of the text
   const scope = scopeOf(frame.boxes, frame.frames, links), {w, h} = frame.text;
-  const left = least(scope.places.map(p => p.x - p.left)), bottom = most(scope.places.map(p => p.y + p.h));
-  const entries = [...scope.ports.values()].filter(p => p.after.length).map(p => p.x);
-  scope.x = Math.max(INNER - left, w + 2 * INNER - least(entries.length ? entries : [Infinity]));
-  scope.y = INNER + h;
+  const left = least(scope.places.filter(p => !p.port).map(p => p.x - p.left)), bottom = most(scope.places.map(p => p.y + p.h));
+  let free = left + w + INNER;
+  for (const p of [...scope.ports.values()].filter(p => p.after.length).sort((a, b) => a.x - b.x)) {
+    p.x = Math.max(p.x, free); free = p.x + 10;
+    p.y = -h; p.h = h;
+  }
+  scope.x = INNER - left; scope.y = INNER + h;
   const right = Math.max(most(scope.places.map(p => p.x + p.right)) + scope.x, w + INNER) + INNER;
   return place({frame, scope, right, h: scope.y + bottom + INNER});
 }

@@ -158,6 +158,8 @@ def _scope(view: View, links: list[Link], boxes: list[str], frames: list[Frame])
     for column in ranks:
         widest = max(p.width for p in column)
         for p in column:
+            if p.box is None and p.frame is None and not p.port and not p.label:
+                p.width = widest  # a long wire runs straight past the others
             p.x = x + (widest - p.width) / 2
         x += widest + (GAP_DOWN if view.down else GAP_X)
     return Scope(everything, routes, ports)

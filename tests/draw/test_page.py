@@ -430,3 +430,48 @@ def test_hostile_names_in_a_page_that_folds(visit) -> None:
     assert tab.run("document.querySelectorAll('script').length") == 2
     shown = "</script><script>alert(1)</script>\ufffd\ufffd"
     assert shown in seen(tab) and shown in tab.run("now.svg.textContent")
+
+
+@pytest.fixture
+def phone(tab: Browser) -> Iterator[None]:
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    tab.send("Emulation.setDeviceMetricsOverride", **size)
+    tab.send("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
+    yield
+    tab.send("Emulation.clearDeviceMetricsOverride")
+    tab.send("Emulation.setTouchEmulationEnabled", enabled=False)
+
+
+@needs_chromium
+def test_on_a_phone_it_opens_where_one_can_read(visit, phone: None) -> None:
+    for text in (page(), page(layer, backend="builtin")):
+        tab = visit(text)
+        high = "[...now.svg.querySelectorAll('text')].map(t => t.getBoundingClientRect().height)"
+        assert min(tab.run(high)) > 9  # pixels
+        assert tab.run("(t => [t.x, t.y])(now.svg.getBoundingClientRect())")[0] == 0 and box(tab)[:2] == [0, 0]
+        assert tab.run("document.documentElement.scrollWidth") == 390
+        tab.requests.clear()
+        tab.requests.append(tab.run("location.href"))
+    said = tab.run("[...document.querySelectorAll('header button')].filter(b => b.offsetWidth).map(b => b.textContent)")
+    assert all(any(char.isalpha() for char in text) for text in said) and len(said) == 6
+    tab.click("[data-id='n0'] text")
+    left, right = tab.run("(b => [b.x, b.right])(document.getElementById('panel').getBoundingClientRect())")
+    assert panel(tab) and left == 0 and right == 390
+
+
+@needs_chromium
+def test_two_fingers_zoom_and_what_is_between_them_stays(visit, phone: None) -> None:
+    tab = visit(page())
+
+    def touch(kind: str, *points: tuple[int, int]) -> None:
+        fingers = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        tab.send("Input.dispatchTouchEvent", type=kind, touchPoints=fingers)
+
+    before, middle = box(tab), tab.run("point(200, 400)")
+    touch("touchStart", (150, 400), (250, 400))
+    touch("touchMove", (100, 400), (300, 400))
+    touch("touchEnd")
+    after = box(tab)
+    assert after[2] == pytest.approx(before[2] / 2, rel=0.01)
+    assert tab.run("point(200, 400)") == pytest.approx(middle, abs=1)
+    assert panel(tab) == ""
