@@ -14,7 +14,6 @@ import numpy as np
 from ..devices import beside, on_host
 from ..engine import Array
 from ..primitive import NUMPY, OPERATIONS, ShapeError, call, composition, primitive
-from ..writes import owner
 from .elementwise import clone, where
 from .index import along, argwhere, dimension, getitem, index_select, put, setitem
 
@@ -149,7 +148,7 @@ def reshape_as(x: Array, other: Array) -> Array:
 def view(x: Array, *shape: Any) -> Array:
     """`reshape` that refuses to copy, as in PyTorch."""
     result = reshape_to(x, shape=_flat(shape))
-    if x.ndim and result.numel() and owner(result._array) is not owner(x._array):
+    if x.ndim and result.numel() and not any(result._array.base is a for a in (x._array, x._array.base) if a is not None):
         raise RuntimeError(
             f"view size is not compatible with input tensor's size {x.shape} and stride: its memory is not contiguous."
             " Use .reshape(...) instead."
