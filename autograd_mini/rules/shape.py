@@ -148,7 +148,8 @@ def reshape_as(x: Array, other: Array) -> Array:
 def view(x: Array, *shape: Any) -> Array:
     """`reshape` that refuses to copy, as in PyTorch."""
     result = reshape_to(x, shape=_flat(shape))
-    if x.ndim and result.numel() and not any(result._array.base is a for a in (x._array, x._array.base) if a is not None):
+    shown, memory = result._array.base, (x._array, x._array.base)
+    if x.ndim and result.numel() and (shown is None or all(shown is not array for array in memory)):
         raise RuntimeError(
             f"view size is not compatible with input tensor's size {x.shape} and stride: its memory is not contiguous."
             " Use .reshape(...) instead."
