@@ -201,15 +201,17 @@ def learned(steps: int) -> tuple[dict[str, nn.Module], dict[str, list[int]], int
 
 def draw_by_hand() -> Any:
     """Where each gate answers 1."""
-    figure = common.figure(14, 3.6, "Gates with weights set by hand: one line each, and two for XOR")
-    for axes, (name, gate) in zip(figure.subplots(1, 4), {**GATES, "XOR": xor}.items(), strict=True):
+    figure = common.figure(9, 8.6, "Gates with weights set by hand: one line each, and two for XOR")
+    for axes, (name, gate) in zip(figure.subplots(2, 2).ravel(), {**GATES, "XOR": xor}.items(), strict=True):
         decision_regions(gate, INPUTS, TRUTH[name], title=name, threshold=0.5, axes=axes)
     return figure
 
 
 def draw_learned(models: dict[str, nn.Module]) -> Any:
-    figure = common.figure(17, 3.6, "Gates with weights learned: a single perceptron fails at XOR, two layers do not")
-    for axes, (name, model) in zip(figure.subplots(1, 5), models.items(), strict=True):
+    figure = common.figure(10, 7, "Gates with weights learned: a single perceptron fails at XOR, two layers do not")
+    *grid, empty = figure.subplots(2, 3).ravel()
+    empty.axis("off")
+    for axes, (name, model) in zip(grid, models.items(), strict=True):
         title = "XOR, one perceptron" if name == "XOR" else name
         decision_regions(model, INPUTS, TRUTH[name.split(",")[0]], title=title, threshold=0.0, axes=axes)
     return figure

@@ -101,7 +101,7 @@ def slices(images: am.Tensor, pictures: common.Pictures) -> dict[str, tuple[int,
 def _draw_slices(images: am.Tensor) -> Any:
     from matplotlib.patches import Rectangle
 
-    figure = common.figure(12, 3.4, "Slices of the digit images[4]")
+    figure = common.figure(10, 3, "Slices of the digit images[4]")
     boxes = {"": (0, 0, 28), "[:, :14, :14]": (0, 0, 14), "[:, 14:, 14:]": (14, 14, 14), "[:, 7:-7, 7:-7]": (7, 7, 14)}
     for axes, (index, (x, y, side)) in zip(figure.subplots(1, 4), boxes.items(), strict=True):
         axes.imshow(images[4].numpy(), cmap="binary", extent=(0, 28, 28, 0))
@@ -176,7 +176,7 @@ def _draw_broadcasting(A: am.Tensor, b: am.Tensor) -> Any:
         ("2. repeated along it: (3, 2)", np.tile(b.numpy(), (3, 1)), ORANGE, 1),
         ("3. A * b, item by item", (A * b).numpy(), GREEN, None),
     )
-    figure = common.figure(13, 3, "Broadcasting: (3, 2) * (2,)")
+    figure = common.figure(10, 2.6, "Broadcasting: (3, 2) * (2,)")
     for i, (axes, (title, values, color, solid)) in enumerate(zip(figure.subplots(1, 5), steps, strict=True)):
         _cells(axes, values, color, solid, f"{title}\n{'no axis for rows' if i == 1 else ''}")
     return figure
@@ -191,7 +191,8 @@ def _cells(axes: Any, values: Any, color: str, solid: int | None, title: str) ->
         style = {"facecolor": color, "alpha": 0.25 if pale else 0.6, "linestyle": "--" if pale else "-"}
         axes.add_patch(Rectangle((column, row), 1, 1, edgecolor="black", **style))
         axes.text(column + 0.5, row + 0.5, str(value), ha="center", va="center", fontsize=14)
-    axes.set(xlim=(-0.1, 2.1), ylim=(3.1, -0.1), aspect="equal", title=title)
+    axes.set(xlim=(-0.1, 2.1), ylim=(3.1, -0.1), aspect="equal")
+    axes.set_title(title, fontsize=9)
     axes.axis("off")
 
 

@@ -184,7 +184,7 @@ def _draw_maps(maps: dict[str, Callable[[am.Tensor], am.Tensor]]) -> Any:
     points = cloud()
     side = am.linspace(-2, 2, 9)
     grid = am.stack(am.meshgrid(side, side, indexing="ij"), 2)  # (9, 9, 2)
-    figure = common.figure(13, 6.8, "What tensor operations do to points: grey before, coloured after")
+    figure = common.figure(10, 5.6, "What tensor operations do to points: grey before, coloured after")
     for axes, (name, function) in zip(figure.subplots(2, 4).ravel(), maps.items(), strict=True):
         moved, lines = function(points).numpy(), function(grid).numpy()
         for line in (*lines, *lines.swapaxes(0, 1)):
@@ -211,10 +211,10 @@ def dot_product(pictures: common.Pictures) -> dict[str, float]:
 
 
 def _draw_dot_product(a: am.Tensor, b: am.Tensor, shadow: am.Tensor) -> Any:
-    figure = common.figure(12, 3.4, "The dot product tells how far two arrows agree in direction")
+    figure = common.figure(10, 3, "The dot product tells how far two arrows agree in direction")
     axes, *others = figure.subplots(1, 4)
     arrows = {"a": (a, BLUE), "b": (b, VERMILION)}
-    _arrows(axes, arrows, f"a · b = {(a @ b).item():.1f}: green, b's shadow,\ntimes the length of a")
+    _arrows(axes, arrows, f"a · b = {(a @ b).item():.1f}: the length\nof a times b's shadow")
     axes.plot([0, shadow[0].item()], [-0.12, -0.12], color=GREEN, linewidth=5)
     axes.plot([b[0].item(), shadow[0].item()], [b[1].item(), 0], "--", color=GREY)
     for axes, degrees in zip(others, (30, 90, 150), strict=True):

@@ -68,8 +68,8 @@ def curves(pictures: common.Pictures) -> dict[str, list[float]]:
 
 
 def _draw_curves() -> Any:
-    figure = common.figure(13, 3.5, "Activations and their gradients")
-    for axes, (name, (function, _)) in zip(figure.subplots(1, 4), ACTIVATIONS.items(), strict=True):
+    figure = common.figure(9, 6.4, "Activations and their gradients")
+    for axes, (name, (function, _)) in zip(figure.subplots(2, 2).ravel(), ACTIVATIONS.items(), strict=True):
         x = am.linspace(-10, 10, 1001).requires_grad_()
         y = function(x)
         (gradient,) = am.autograd.grad(y.sum(), x)
@@ -158,7 +158,7 @@ def _short(t: am.Tensor) -> str:
 
 
 def _draw_softmax(scores: am.Tensor, p: am.Tensor, J: am.Tensor) -> Any:
-    figure = common.figure(12, 3.4, "Softmax turns scores into shares of 1, and only their differences count")
+    figure = common.figure(10, 3.2, "Softmax turns scores into shares of 1, and only their differences count")
     left, middle, right = figure.subplots(1, 3)
     names = ["class 0", "class 1", "class 2"]
     for bar in (left.bar(names, scores.tolist(), color=BLUE), middle.bar(names, p.tolist(), color=VERMILION)):

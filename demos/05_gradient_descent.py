@@ -144,8 +144,8 @@ def learning_rates(pictures: common.Pictures) -> dict[str, list[float]]:
 
 
 def _draw_learning_rates(paths: dict[str, list[float]]) -> Any:
-    figure = common.figure(14, 3.6, "Ten steps with four learning rates")
-    for axes, (name, path) in zip(figure.subplots(1, 4), paths.items(), strict=True):
+    figure = common.figure(9, 6, "Ten steps with four learning rates")
+    for axes, (name, path) in zip(figure.subplots(2, 2).ravel(), paths.items(), strict=True):
         span = max(2.0, 1.1 * max(abs(w - BEST) for w in path))
         w, at = np.linspace(BEST - span, BEST + span, 200), np.array(path)
         axes.plot(w, CURVATURE / 2 * (w - BEST) ** 2 + 1 / 12, color="#999999")
@@ -265,7 +265,7 @@ def race(steps: int, frames: int, pictures: common.Pictures) -> dict[str, float]
 
 def _draw_race(paths: dict[str, Any]) -> Any:
     steps = len(paths["Adam, lr 0.3"]) - 1
-    figure = common.figure(13, 6, f"Six optimizers in the valley x²/20 + y², {steps} steps")
+    figure = common.figure(10, 5, f"Six optimizers in the valley x²/20 + y², {steps} steps")
     for axes, (name, path), color in zip(figure.subplots(2, 3).ravel(), paths.items(), COLORS, strict=True):
         _contours(axes)
         axes.plot(*path.T, "o-", color=color, markersize=3, linewidth=1.2)

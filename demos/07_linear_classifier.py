@@ -84,7 +84,7 @@ def draw_predictions(inputs: am.Tensor, targets: am.Tensor, W: am.Tensor, b: am.
     """Prediction beside truth."""
     with am.no_grad():
         predicted = (inputs @ W + b > 0.5).int()
-    figure = common.figure(11, 4.6, "What the line makes of the points, and what they are")
+    figure = common.figure(10, 4.4, "What the line makes of the points, and what they are")
     wrong = inputs.numpy()[(predicted != targets).flatten().numpy()]
     left, right = figure.subplots(1, 2)
     for axes, title, classes in ((left, "prediction", predicted), (right, "target", targets)):

@@ -146,7 +146,7 @@ def inference(train: Pair, test: Pair, epochs: int, file: Path) -> dict[str, flo
 
 
 def plot(losses: list[float], ours: list[float], theirs: list[float], read: dict[str, float]) -> Any:
-    figure = common.figure(13, 3.9)
+    figure = common.figure(10, 3.4)
     loss, right, speed = figure.subplots(1, 3, width_ratios=(1, 1, 0.7))
     loss.plot(losses, color="#0072B2", linewidth=0.7)
     loss.set(title="From scratch: loss of each batch", xlabel="step", ylim=(0, None))

@@ -190,7 +190,7 @@ def plot_attention(model: GPT, letters: str, sentence: str) -> Any:
         weights = [block.attention(model.blocks[:i](x) if i else x) for i, block in enumerate(model.blocks)]
     rows = am.cat(weights, 1)[0, :, -1].numpy()
     names = [f"layer {i + 1}, head {h + 1}" for i, block in enumerate(model.blocks) for h in range(block.heads)]
-    figure = common.figure(11, 0.42 * len(rows) + 1.8)
+    figure = common.figure(10, 0.42 * len(rows) + 1.8)
     axes = figure.subplots()
     image = axes.imshow(rows, cmap="Blues", aspect="auto", vmin=0)
     axes.set_xticks(range(len(sentence) + 1), ["↵", *sentence.replace(" ", "␣")], family="DejaVu Sans Mono")

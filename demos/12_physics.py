@@ -97,7 +97,7 @@ def spring(fast: bool, pictures: common.Pictures) -> dict[str, float]:
 
 
 def plot_spring(t: Any, before: Any, found: Any, right: Any, losses: list[float], adam: int) -> Any:
-    figure = common.figure(12, 4.2)
+    figure = common.figure(10, 4)
     curve, loss = figure.subplots(1, 2, width_ratios=(1.4, 1))
     curve.plot(t, right, color=GRAY, linewidth=5, alpha=0.5, label="exact solution")
     curve.plot(t, found, color=BLUE, label="network, trained on the equation alone")

@@ -175,7 +175,7 @@ def line(pictures: common.Pictures) -> dict[str, tuple[float, float]]:
 
 def plot_lines(x: Any, y: Any, lines: dict[str, tuple[float, float]]) -> Any:
     """The two losses with their gradients, and the lines that they find."""
-    figure = common.figure(11, 4.4)
+    figure = common.figure(10, 4.2)
     shapes, fits = figure.subplots(1, 2)
     t = am.linspace(-3, 3, 301, dtype=am.float64, requires_grad=True)
     for name, f, color in (("x² / 2", lambda t: t**2 / 2, ORANGE), ("log_cosh", log_cosh, BLUE)):

@@ -106,7 +106,7 @@ def meta_descend(
 
 
 def plot_rates(rates: Any, curve: list[float], paths: dict[str, Any], steps: int) -> Any:
-    figure = common.figure(11, 4.2)
+    figure = common.figure(10, 4)
     left, right = figure.subplots(1, 2)
     left.plot(rates, curve, color=GRAY, label="on a grid")
     one = paths["one rate"]
@@ -228,7 +228,7 @@ def plot_sines(found: dict[str, Weights]) -> Any:
     rng = np.random.default_rng(5)
     seen, line = rng.uniform(-5, 5, (1, 10, 1)), np.linspace(-5, 5, 200).reshape(1, 200, 1)
     x, y, all_x = (am.tensor(a, dtype=am.float32) for a in (seen, 2.4 * np.sin(seen + 0.9), line))
-    figure = common.figure(12, 4.2, "A sine that none of them has seen, from ten of its points")
+    figure = common.figure(10, 3.8, "A sine that none of them has seen, from ten of its points")
     for axes, (name, first) in zip(figure.subplots(1, 3, sharey=True), found.items(), strict=True):
         axes.plot(line[0], 2.4 * np.sin(line[0] + 0.9), color=GRAY, linewidth=4, alpha=0.5, label="the sine")
         for steps, color, style in ((0, ORANGE, ":"), (1, GREEN, "--"), (10, BLUE, "-")):
