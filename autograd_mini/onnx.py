@@ -232,6 +232,7 @@ def export(
     example: an input, or a tuple of them; their dtypes and sizes are those of the file, but for the batch axis, which
     is any size there (batch_axis=None: that of the example, too; 1 for recurrent layers without batch_first).
     input_names: default the parameters of `model.forward`. output_names: default output, or output_0, output_1 …
+    Recurrent layers are written step by step, so sequences are as long there as the example's.
     Parameters and buffers keep their names in `state_dict`. What happens on integers, and `if`s on values, is not
     recorded: it becomes constant, or, where the two runs of the model show it to depend on the inputs, an error.
     Raises OnnxExportError, naming the operation and the module it ran in.

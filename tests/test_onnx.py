@@ -228,6 +228,77 @@ def test_layers(name: str, tmp_path: Path) -> None:
     check(make(), tmp_path / "x.onnx", shape)
 
 
+ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.Softplus, nn.Hardswish, nn.Mish, nn.PReLU)
+
+
+def flat_layers(draw: Any, n: int) -> list[Any]:
+    """From (batch, n)."""
+    layers: list[Any] = []
+    for _ in range(draw.integers(1, 4)):
+        m = int(draw.integers(2, 8))
+        norm = draw.choice([nn.LayerNorm, nn.RMSNorm, nn.BatchNorm1d, nn.Identity])
+        layers += [nn.Linear(n, m, bias=bool(draw.integers(2))), draw.choice(ACTIVATIONS)(), norm(m)]
+        n = m
+    return layers
+
+
+def plane(draw: Any, n: int) -> Any:
+    """From n channels."""
+    k, m, pad = (int(draw.integers(low, high)) for low, high in ((2, 4), (1, 5), (0, 2)))
+    at_edges = {"stride": int(draw.integers(1, 3)), "padding": pad}
+    makes = (
+        lambda: nn.Conv2d(n, m, (k, 2), dilation=int(draw.integers(1, 3)), **at_edges),
+        lambda: nn.ConvTranspose2d(n, m, k, stride=2, output_padding=pad),
+        lambda: nn.MaxPool2d(k, ceil_mode=bool(pad), **at_edges),
+        lambda: nn.AvgPool2d(k, count_include_pad=bool(draw.integers(2)), ceil_mode=bool(pad), **at_edges),
+        lambda: nn.AdaptiveAvgPool2d((k, m)), lambda: nn.Upsample(scale_factor=2, mode="bilinear"),
+        lambda: nn.BatchNorm2d(n), lambda: nn.GroupNorm(1, n),
+    )  # fmt: skip
+    return makes[draw.integers(len(makes))]()
+
+
+def planes(draw: Any, shape: tuple[int, ...]) -> list[Any]:
+    """From (batch, *shape) to (batch, n)."""
+    layers, n = [], shape[0]
+    for _ in range(draw.integers(1, 4)):
+        layers += [plane(draw, n), draw.choice(ACTIVATIONS)()]
+        n = getattr(layers[-2], "out_channels", n)
+    return [*layers, nn.Flatten()]
+
+
+class Output(nn.Module):
+    """The first of what a recurrent layer returns."""
+
+    def forward(self, pair: Any) -> Any:
+        return pair[0]
+
+
+def sequences(draw: Any, shape: tuple[int, ...]) -> list[Any]:
+    """From (batch, *shape) to (batch, n)."""
+    layers, n = [], shape[1]
+    for _ in range(draw.integers(1, 3)):
+        if draw.integers(3) == 0 and n % 2 == 0:
+            layers.append(nn.TransformerEncoderLayer(n, 2, 5, batch_first=True, norm_first=bool(draw.integers(2))))
+            continue
+        m, both = int(draw.integers(1, 5)), bool(draw.integers(2))
+        cell = draw.choice([nn.RNN, nn.LSTM, nn.GRU])
+        layers += [cell(n, m, num_layers=int(draw.integers(1, 3)), bidirectional=both, batch_first=True), Output()]
+        n = m * (1 + both)
+    return [*layers, nn.Flatten()]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_models(seed: int, tmp_path: Path) -> None:
+    draw = np.random.default_rng(seed)
+    am.manual_seed(seed)
+    kind = (None, planes, sequences)[seed % 3]
+    least = {None: (2,), planes: (2, 7, 7), sequences: (2, 2)}[kind]
+    shape = tuple(int(n) for n in draw.integers(least, 11))
+    front = kind(draw, shape) if kind is not None else []
+    n = nn.Sequential(*front)(am.zeros(2, *shape)).shape[1]
+    check(nn.Sequential(*front, *flat_layers(draw, n)), tmp_path / "x.onnx", shape)
+
+
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "arithmetic": lambda x: (2 - x) / (x * x + 1.5) - (-x) ** 3 + abs(x) ** 0.5,
     "functions": lambda x: x.exp() + (x * x).log1p() + x.sin() * x.cos() + x.atan() + x.expm1() + x.erf() + am.exp2(x),
