@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import operator
 import os
 from collections.abc import Callable, Sequence
@@ -213,7 +214,23 @@ class Generator:
         self.numpy.bit_generator.state = state
 
 
-default_generator = Generator()
+stand_in: contextvars.ContextVar[Generator | None] = contextvars.ContextVar("autograd_ministand_in", default=None)
+
+
+class _DefaultGenerator(Generator):
+    """What is drawn from unasked. Where `checkpoint` repeats draws, another stands in, in that thread or task."""
+
+    @property
+    def numpy(self) -> np.random.Generator:
+        other = stand_in.get()
+        return super().numpy if other is None else other.numpy
+
+    def manual_seed(self, seed: int) -> Generator:
+        other = stand_in.get()
+        return super().manual_seed(seed) if other is None else other.manual_seed(seed)
+
+
+default_generator = _DefaultGenerator()
 default_generator.seed()
 
 

@@ -46,7 +46,7 @@ def registered() -> list[str]:
 def device_of(array: Array) -> str:
     """The name of the device where this array, or number, lives."""
     if not isinstance(array, (np.ndarray, np.generic)):
-        for name, library in _libraries.items():
+        for name, library in tuple(_libraries.items()):  # another thread may load CuPy
             if isinstance(array, library.kind):
                 return name
     return "cpu"

@@ -99,7 +99,9 @@ class Extra:
 
 
 def extra_of(node: Node) -> Extra:
-    node.extra = node.extra or Extra()
+    if node.extra is None:
+        with _commit:  # two threads that find none shall not make two
+            node.extra = node.extra or Extra()
     return node.extra
 
 
@@ -123,10 +125,12 @@ def record(
     given: Any,
     options: dict[str, Any] | None = None,
     numbers: bool = False,
+    since: int = 0,
 ) -> Tensor:
     """The result of an operation that has just run, with its node, which keeps what is planned of `env`.
 
     first, second: the nodes of two inputs; or of any number of them as a tuple, and MANY.
+    since: its number, taken before the inputs were read, so that what another thread writes meanwhile counts as later.
     """
     node = Node()
     node.primitive = primitive
@@ -140,7 +144,7 @@ def record(
     node.extra = None
     node.shape = out.shape
     node.dtype = out.dtype
-    node.number = tick()
+    node.number = since or tick()
     if writes.recorded:
         check_inputs(primitive.name, node.parents, env[0] if primitive.variadic else env)
     if mode.watch is not None:
@@ -223,10 +227,11 @@ class TensorCore:
                 f"assigned grad has data of a different size or type: {value.dtype} {value.shape}, and the tensor"
                 f" is {self._array.dtype} {self._array.shape}"
             )
-        if self._node is None:
-            self._grad = value
-        else:
-            extra_of(self._node).grad = value
+        with _commit:  # not while another thread adds to it
+            if self._node is None:
+                self._grad = value
+            else:
+                extra_of(self._node).grad = value
 
     def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf tensor in `.grad`, too."""
@@ -252,8 +257,7 @@ class TensorCore:
 
     def detach(self) -> Tensor:
         """The same memory without the history: nothing flows back through it."""
-        self._array = memory_of(self._array)
-        detached = wrap(self._array)
+        detached = wrap(memory(self))
         if self._node is not None and self._node.primitive is not None:
             detached._origin = weakref.ref(self._node)
         return detached
@@ -299,6 +303,14 @@ def wrap(array: Array, node: Node | None = None) -> Tensor:
     tensor._array = array
     tensor._node = node
     return tensor  # type: ignore[no-any-return]
+
+
+def memory(tensor: TensorCore) -> Array:
+    """The array of a tensor, to be shown or written; of a NumPy number one that is made now."""
+    if isinstance(tensor._array, np.generic):
+        with _commit:  # two threads shall not make two
+            tensor._array = memory_of(tensor._array)
+    return tensor._array
 
 
 # ---------------------------------------------------------------------------------------------- 3. backward
@@ -429,22 +441,23 @@ def copied(gradient: Array) -> Array:
 
 def _usable(node: Node, create_graph: bool) -> tuple[Any, ...]:
     """The kept values, proved to be there and unchanged; as Tensors if the backward pass is recorded."""
-    if node.kept is None:
+    kept = node.kept
+    if kept is None:
         raise RuntimeError(
             f"Trying to backward through the graph a second time: the values kept by {node!r} were freed by the"
             " first. Specify retain_graph=True if you need to backward through the graph again."
             f"{recorded_at(node)}"
         )
     if node.number < writes.last:
-        check_kept(node)
-    return _as_tensors(node) if create_graph else node.kept
+        check_kept(node, kept)
+    return _as_tensors(node, kept) if create_graph else kept
 
 
-def _as_tensors(node: Node) -> tuple[Any, ...]:
+def _as_tensors(node: Node, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """The kept values with their histories, so that what is computed from them can be differentiated again."""
-    assert node.primitive is not None and node.kept is not None
+    assert node.primitive is not None
     primitive, kept = node.primitive, []
-    for name, value in zip(primitive.asked, node.kept, strict=True):
+    for name, value in zip(primitive.asked, values, strict=True):
         if name == "out" and value is not None:
             value = wrap(value, node)
         elif name in primitive.inputs and value is not None:
@@ -497,7 +510,7 @@ def _own(result: Array, gradient: Array, kept: tuple[Any, ...]) -> Array:
     return result
 
 
-_commit = threading.Lock()  # gradients of shared leaves are added by one thread at a time
+_commit = threading.RLock()  # gradients of shared leaves are added by one thread at a time
 
 
 def accumulate(node: Node, gradient: Array) -> None:
@@ -511,5 +524,6 @@ def accumulate(node: Node, gradient: Array) -> None:
         elif extra.grad._node is None and is_memory(extra.grad._array):
             writes.note(extra.grad._array)  # first: Ctrl-C may come in between
             extra.grad._array += gradient
+            writes.note(extra.grad._array)  # and last: another thread may have read it in between
         else:
             extra.grad = extra.grad + wrap(gradient)

@@ -57,16 +57,30 @@ class ModeSwitch:
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
-        self._tokens: list[contextvars.Token[Mode]] = []
+        self._entries: list[tuple[contextvars.Token[Mode], Any]] = []  # of all threads and tasks that are inside
 
     def clone(self) -> ModeSwitch:
         return ModeSwitch(**self._changes)
 
     def __enter__(self) -> None:
-        self._tokens.append(_mode.set(current_mode().replace(**self._changes)))
+        self._enter(self._changes)
 
     def __exit__(self, *error: object) -> None:
-        _mode.reset(self._tokens.pop())
+        self._leave()
+
+    def _enter(self, changes: dict[str, Any], remembered: Any = None) -> None:
+        self._entries.append((_mode.set(current_mode().replace(**changes)), remembered))
+
+    def _leave(self) -> Any:
+        """Bring back the mode that was there before this thread or task entered last; returns what it remembered."""
+        for entry in self._entries[::-1]:
+            try:
+                _mode.reset(entry[0])
+            except (ValueError, RuntimeError):  # of another thread or task, or left already, as Ctrl-C came
+                continue
+            self._entries.remove(entry)
+            return entry[1]
+        raise RuntimeError(f"{type(self).__name__}: left in another thread or task than it was entered in")
 
     def __call__(self, function: F) -> F:
         @functools.wraps(function)
@@ -130,13 +144,13 @@ class set_grad_enabled(ModeSwitch):
 
     def __init__(self, mode: bool) -> None:
         super().__init__(grad=bool(mode))
-        self._tokens.append(_mode.set(current_mode().replace(**self._changes)))
+        super().__enter__()
 
     def __enter__(self) -> None:
         pass  # already done by the call
 
     def __call__(self, function: F) -> F:
-        _mode.reset(self._tokens.pop())  # as a decorator it concerns the function alone
+        self._leave()  # as a decorator it concerns the function alone
         return super().__call__(function)
 
 

@@ -22,11 +22,11 @@ import numpy as np
 
 from . import engine
 from .arrays import as_array
-from .devices import is_memory, memory_of
+from .devices import is_memory
 from .dtypes import dtype_of, result_type
-from .engine import MANY, Array, TensorCore, record, wrap
+from .engine import MANY, Array, TensorCore, memory, record, wrap
 from .modes import F, current_mode
-from .writes import describe, recorded_at
+from .writes import describe, recorded_at, tick
 
 Rule = Callable[..., Array]
 PRIMITIVES: dict[str, Primitive] = {}  # the table: tests, docs and pictures are made from it
@@ -218,6 +218,7 @@ def _unary(prim: Primitive) -> Callable[..., Any]:
             a, parent = x._array, x._node
         else:
             a, parent = _only_operand(x, prim.name), None
+        since = tick() if parent is not None else 0
         try:
             out = forward(a)
         except _ERRORS as error:
@@ -228,7 +229,9 @@ def _unary(prim: Primitive) -> Callable[..., Any]:
         if parent is not None and differentiable:
             mode = current_mode()
             if mode.grad:
-                return record(prim, (parent,), MANY, (a, out, None), plan, out, mode, None, None, numbers and ours)
+                return record(
+                    prim, (parent,), MANY, (a, out, None), plan, out, mode, None, None, numbers and ours, since
+                )
         return wrap(out)
 
     return apply
@@ -249,6 +252,7 @@ def _binary(prim: Primitive) -> Callable[..., Any]:
             b, yn = as_array(y, prim.name), None
             if type(a) is not ndarray and not hasattr(a, "dtype"):
                 a = _only_operand(x, prim.name)
+        since = tick() if xn is not None or yn is not None else 0
         try:
             out = forward(a, b)
         except _ERRORS as error:
@@ -270,7 +274,7 @@ def _binary(prim: Primitive) -> Callable[..., Any]:
                     plan, given = plan_x, _remembered(y)
                 else:
                     plan, given = plan_both, None
-                return record(prim, xn, yn, (a, b, out, None), plan, out, mode, given, None, numbers and ours)
+                return record(prim, xn, yn, (a, b, out, None), plan, out, mode, given, None, numbers and ours, since)
         return wrap(out)
 
     return apply
@@ -293,14 +297,13 @@ def _general(prim: Primitive) -> Callable[..., Any]:
         for i, x in enumerate(args):
             parent = None
             if isinstance(x, TensorCore):
-                if view:  # of a number, which owns no memory to be shown
-                    x._array = memory_of(x._array)
-                arrays.append(x._array)
+                arrays.append(memory(x) if view else x._array)  # a number owns no memory to be shown
                 if x._node is not None and (variadic or rules[i] is not None):
                     parent, needed = x._node, needed | 1 << i
             else:
                 arrays.append(as_array(x, prim.name))
             parents.append(parent)
+        since = tick() if needed else 0
         try:
             out = prim.forward(*arrays, **options)
         except _ERRORS as error:
@@ -321,7 +324,7 @@ def _general(prim: Primitive) -> Callable[..., Any]:
             given = given if len(given) != 2 else given[parents.index(None)]
         plan = plans[1 if variadic else needed]
         first, second = parents if len(parents) == 2 else (tuple(parents), MANY)
-        return record(prim, first, second, env, plan, out, mode, given, options or None)
+        return record(prim, first, second, env, plan, out, mode, given, options or None, False, since)
 
     return apply
 
@@ -338,7 +341,10 @@ def _view(prim: Primitive) -> Callable[..., Any]:
                 view._base = x, apply, args[1:], options
                 views = getattr(x, "_views", None)
                 if views is None:
-                    views = x._views = set()
+                    with engine._commit:  # two threads shall not make two
+                        if not hasattr(x, "_views"):
+                            x._views = set()
+                    views = x._views
                 views.add(weakref.ref(view, views.discard))
         return view
 

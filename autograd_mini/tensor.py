@@ -15,7 +15,7 @@ from . import devices, engine
 from .arrays import array_from, plain_index
 from .devices import copy_of, memory_of
 from .dtypes import dtype_of
-from .engine import Array, Node, TensorCore, leaf_node, wrap
+from .engine import Array, Node, TensorCore, leaf_node, memory, wrap
 from .modes import current_mode
 from .primitive import OPERATIONS, ShapeError
 from .protocols import _array_function, _array_ufunc
@@ -127,10 +127,10 @@ class Tensor(TensorCore):
                 f"can't convert {devices.device_of(self._array)} device type tensor to numpy. Use Tensor.cpu() to copy"
                 " the tensor to host memory first."
             )
-        self._array = memory_of(self._array)
+        array = memory(self)
         if (origin := getattr(self, "_origin", None)) is None or origin() is None:
-            return self._array
-        view = self._array.view()
+            return array
+        view = array.view()
         view.flags.writeable = False
         return view
 
@@ -243,7 +243,7 @@ class Tensor(TensorCore):
             self._write(index.setitem(wrap(copy_of(self._array), self._node), value, index=where))
             return
         check_writable(self, recorded, mode.grad)
-        self._array = array = memory_of(self._array)
+        array = memory(self)
         if recorded:  # the history of x[i] = v: x keeps its gradient but at i, v gets it there
             before = wrap(_unlike(array, value._array, where), self._node)
             node = index.setitem(before, value, index=where)._node

@@ -128,10 +128,10 @@ def check_inputs(name: str, parents: tuple[Node | None, ...], arrays: tuple[Any,
             )
 
 
-def check_kept(node: Node) -> None:
+def check_kept(node: Node, kept: tuple[Any, ...]) -> None:
     """Raise if a value that this node kept was written since."""
-    assert node.primitive is not None and node.kept is not None
-    for slot, value in zip(node.primitive.asked, node.kept, strict=True):
+    assert node.primitive is not None
+    for slot, value in zip(node.primitive.asked, kept, strict=True):
         for array in value if isinstance(value, tuple) else (value,):
             if is_memory(array) and writes.of(array)[0] > node.number:
                 raise RuntimeError(

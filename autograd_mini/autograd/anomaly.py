@@ -38,21 +38,18 @@ class detect_anomaly(ModeSwitch):
     def __init__(self, check_nan: bool = True) -> None:
         super().__init__()
         self._check_nan = check_nan
-        self._silence: list[np.errstate] = []
 
     def clone(self) -> detect_anomaly:
         """Another one like it, as each call of a decorated function needs."""
         return detect_anomaly(self._check_nan)
 
     def __enter__(self) -> None:
-        self._changes = {"watch": _watch(self._check_nan)}
-        super().__enter__()
-        self._silence.append(np.errstate(divide="ignore", invalid="ignore", over="ignore"))
-        self._silence[-1].__enter__()
+        silence = np.errstate(divide="ignore", invalid="ignore", over="ignore")
+        self._enter({"watch": _watch(self._check_nan)}, silence)
+        silence.__enter__()
 
     def __exit__(self, *error: Any) -> None:
-        self._silence.pop().__exit__(*error)
-        super().__exit__(*error)
+        self._leave().__exit__(*error)
 
 
 class set_detect_anomaly(ModeSwitch):

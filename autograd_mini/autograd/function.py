@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,7 @@ class FunctionCtx:
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
         self.needs_input_grad = needs_input_grad  # one per argument of `apply`
         self._to_save: tuple[Any, ...] = ()
-        self._saved: tuple[Any, ...] | None = None  # while `backward` runs
+        self._saved: dict[int, tuple[Any, ...]] = {}  # by thread, while `backward` runs
         self._constant: tuple[Any, ...] = ()
         self._materialize = True
 
@@ -47,9 +48,10 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What was saved: inputs and outputs with their histories, so that backward can be differentiated."""
-        if self._saved is None:
+        saved = self._saved.get(threading.get_ident())
+        if saved is None:
             raise RuntimeError("saved_tensors are there while backward runs; the values are freed after it")
-        return self._saved
+        return saved
 
     def mark_non_differentiable(self, *outputs: Tensor) -> None:
         """These outputs require no gradient (integers and booleans never do); backward gets zeros for them."""
@@ -204,14 +206,15 @@ class _Call(Primitive):
         for k, like in enumerate(self.outputs):
             if gradients[k] is None and like is not None and self.ctx._materialize:
                 gradients[k] = np.zeros(*like)
-        self.ctx._saved = tuple(
+        thread = threading.get_ident()
+        self.ctx._saved[thread] = tuple(
             self._saved(array, source, xs, out) for array, source in zip(saved, self.sources, strict=True)
         )
         own = [None if v is None else _tensor(v).clone() for v in gradients]  # it may write into what it is given
         try:
             answer = self.cls.backward(self.ctx, *own)
         finally:
-            self.ctx._saved = None
+            self.ctx._saved.pop(thread, None)
         return self._checked(answer if isinstance(answer, tuple) else (answer,), isinstance(_any(g), TensorCore))
 
     @staticmethod

@@ -32,30 +32,17 @@ class trace_backward(ModeSwitch):
     """
 
     def __init__(self) -> None:
-        super().__init__(watch=self)
+        super().__init__()
         self.order: list[Node] = []  # operations, in the order in which their rules ran
         self.edges: dict[tuple[Node, int], Any] = {}  # (operation, number of the input) -> gradient
         self.seeds: list[Any] = []  # what came in from above, per output
-        self._outer: list[Watcher | None] = []
 
     def __enter__(self) -> trace_backward:  # type: ignore[override]
-        self._outer.append(current_mode().watch)
-        super().__enter__()
+        self._enter({"watch": _Look(self, current_mode().watch)})
         return self
 
-    def __exit__(self, *error: object) -> None:
-        super().__exit__(*error)
-        self._outer.pop()
-
-    def forward(self, node: Node, out: Any, env: tuple[Any, ...]) -> None:
-        """Called by the engine; nothing to keep."""
-        if (outer := self._outer[-1]) is not None:
-            outer.forward(node, out, env)
-
-    def backward(self, node: Node | None, i: int, gradient: Any) -> None:
-        """Called by the engine with each gradient that flows into input i of `node`; None: into output i."""
-        if (outer := self._outer[-1]) is not None:
-            outer.backward(node, i, gradient)
+    def _keep(self, node: Node | None, i: int, gradient: Any) -> None:
+        """The gradient that flows into input i of `node`; None: into output i."""
         array = np.array(gradient._array if isinstance(gradient, TensorCore) else gradient)
         if node is None:
             self.seeds[i : i + 1] = [self.seeds[i] + array if i < len(self.seeds) else array]
@@ -63,3 +50,19 @@ class trace_backward(ModeSwitch):
         if not self.order or self.order[-1] is not node:
             self.order.append(node)
         self.edges[node, i] = self.edges[node, i] + array if (node, i) in self.edges else array
+
+
+class _Look:
+    """The watcher of one `with` block; tasks that begin in the block may look on after its end."""
+
+    def __init__(self, trace: trace_backward, outer: Watcher | None) -> None:
+        self.trace, self.outer = trace, outer
+
+    def forward(self, node: Node, out: Any, inputs: tuple[Any, ...]) -> None:
+        if self.outer is not None:
+            self.outer.forward(node, out, inputs)
+
+    def backward(self, node: Node | None, i: int, gradient: Any) -> None:
+        if self.outer is not None:
+            self.outer.backward(node, i, gradient)
+        self.trace._keep(node, i, gradient)

@@ -13,8 +13,8 @@ import numpy as np
 
 from .. import creation
 from ..creation import Generator
-from ..devices import beside, memory_of
-from ..engine import Array
+from ..devices import beside
+from ..engine import Array, memory
 from ..tensor import Tensor
 from ..writes import writes
 
@@ -22,7 +22,7 @@ from ..writes import writes
 def _fill(tensor: Tensor, values: Array) -> Tensor:
     if not isinstance(tensor, Tensor):
         raise TypeError(f"nn.init functions write into a Tensor, but got {type(tensor).__name__}")
-    tensor._array = array = memory_of(tensor._array)
+    array = memory(tensor)
     array[...] = beside(np.asarray(values), array)
     writes.note(array)
     return tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +16,7 @@ from .. import devices
 from ..autograd import clear_gradients
 from ..autograd.function import through
 from ..creation import DTypeLike
-from ..devices import memory_of
-from ..engine import HookHandle, wrap
+from ..engine import HookHandle, memory, wrap
 from ..modes import Mode, _mode, current_mode
 from ..tensor import Tensor
 from ..writes import writes
@@ -116,21 +116,20 @@ class Module:
 
     def _watch_backward(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], Callable[[Any], Any]]:
         """The arguments, and a function for the result, through which the gradients of this call pass on their way."""
-        grad_output: tuple[Any, ...] = ()
+        passes = threading.local()  # of several threads through one graph, each has its own
 
         def own(grads: tuple[Any, ...]) -> tuple[Any, ...]:  # a hook may write into what it is given
             return tuple(g.clone() if isinstance(g, Tensor) else g for g in grads)
 
         def arrived(grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
             for hook in tuple(self._backward_hooks.values()):
-                changed = hook(self, own(grad_input), own(grad_output))
+                changed = hook(self, own(grad_input), own(getattr(passes, "grad_output", ())))
                 if changed is not None:
                     grad_input = changed if isinstance(changed, tuple) else (changed,)
             return grad_input
 
         def left(grads: tuple[Any, ...]) -> tuple[Any, ...]:
-            nonlocal grad_output
-            grad_output = grads
+            passes.grad_output = grads
             if not any(isinstance(a, Tensor) and a.requires_grad for a in args):
                 arrived((None,) * len(args))
             return grads
@@ -499,8 +498,7 @@ class Module:
         target = self.__dict__[name]
         array = value._array if isinstance(value, Tensor) else value
         if not assign:
-            target._array = memory_of(target._array)
-            target._array[...] = devices.move(array, devices.device_of(target._array))  # in the memory order it has
+            memory(target)[...] = devices.move(array, devices.device_of(target._array))  # in the memory order it has
             writes.note(target._array)
         elif isinstance(target, Parameter):
             self.__dict__[name] = Parameter(wrap(array), target.requires_grad)

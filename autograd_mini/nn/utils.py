@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..devices import beside, memory_of
-from ..engine import Array, wrap
+from ..devices import beside
+from ..engine import Array, memory, wrap
 from ..rules.shape import cat
 from ..tensor import Tensor
 from ..writes import writes
@@ -21,9 +21,7 @@ def _gradients(parameters: Tensors) -> list[Array]:
     """The gradients that there are, as arrays to write into."""
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     grads = [tensor.grad for tensor in tensors if tensor.grad is not None]
-    for grad in grads:
-        grad._array = memory_of(grad._array)
-    return [grad._array for grad in grads]
+    return [memory(grad) for grad in grads]
 
 
 def _norm(array: Array, norm_type: float) -> float:
@@ -91,8 +89,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         raise ValueError(f"the parameters have {sum(sizes)} elements, but the vector has the shape {vec.shape}")
     pieces = np.split(vec._array, np.cumsum(sizes)[:-1]) if sizes else []
     for parameter, piece in zip(parameters, pieces, strict=True):
-        parameter._array = memory_of(parameter._array)
-        parameter._array[...] = piece.reshape(parameter.shape)
+        memory(parameter)[...] = piece.reshape(parameter.shape)
         writes.note(parameter._array)
 
 

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..devices import memory_of
-from ..engine import Array, wrap
+from ..engine import Array, memory, wrap
 from ..modes import enable_grad
 from ..tensor import Tensor
 from ..writes import writes
@@ -160,8 +159,7 @@ class LBFGS(Optimizer):
     def _move(self, point: Array) -> None:
         ends = np.cumsum([p.numel() for p in self._params])
         for p, values in zip(self._params, np.split(point, ends[:-1].tolist()), strict=True):
-            p._array = memory_of(p._array)
-            p._array[...] = values.reshape(p.shape)
+            memory(p)[...] = values.reshape(p.shape)
             writes.note(p._array)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ import numpy as np
 from ..autograd import clear_gradients
 from ..devices import memory_of, on_host
 from ..dtypes import get_default_dtype
-from ..engine import Array, wrap
+from ..engine import Array, memory, wrap
 from ..modes import enable_grad
 from ..tensor import Tensor
 from ..writes import writes
@@ -140,10 +141,13 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         self._steps += 1
+        watched = threading.active_count() > 1
         for group in self.param_groups:
             for param in group["params"]:
                 if param.grad is not None:
                     self._update(param, group)
+                    if watched:  # another thread may have read it while it was written
+                        writes.note(param._array)
         return loss
 
     def _update(self, param: Tensor, group: Group) -> None:
@@ -158,7 +162,7 @@ class Optimizer:
         g is the gradient, its sign turned if `maximize`, plus weight_decay * p. A formula that runs over a block
         of memory in several passes finds it in the cache, and needs a scratch of the block's size, not the parameter's.
         """
-        param._array = whole = memory_of(param._array)
+        whole = memory(param)
         arrays = [whole, memory_of(param.grad._array), *[b._array for b in buffers]]  # type: ignore[union-attr]
         turned, small = group["maximize"], whole.size <= SMALL or not on_host(whole)
         writes.note(whole)

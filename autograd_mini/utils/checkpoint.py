@@ -6,14 +6,14 @@ values in backward has the function run again, which fills all nodes of that cal
 
 from __future__ import annotations
 
-import contextlib
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..creation import default_generator
+from ..creation import Generator, default_generator, stand_in
 from ..engine import Node
 from ..modes import ModeSwitch, Watcher, current_mode, is_grad_enabled
 from ..writes import tick, writes
@@ -53,6 +53,7 @@ def checkpoint(
     dropper = _Dropper(call, current_mode().watch)
     with ModeSwitch(watch=dropper):
         result = function(*args, **kwargs)
+    call.drawn = default_generator.get_state() if preserve_rng_state else None
     del dropper.call  # the nodes know the mode they were made in, and shall not keep the arguments after backward
     return result
 
@@ -62,14 +63,15 @@ class _Call:
 
     def __init__(self, function: Callable[[], Any], random: bool, check: bool) -> None:
         self.function, self.check, self.start = function, check, tick()
-        self.random = default_generator.get_state() if random else None
+        self.random = self.drawn = default_generator.get_state() if random else None  # before and after it ran
+        self.running = threading.RLock()  # threads that read one graph shall not run it at the same time
         self.recorded: list[tuple[weakref.ref[_Lazy] | None, tuple[Any, ...]]] = []  # in the order of the nodes
 
     def repeat(self) -> None:
         """Run the function again and hand its values to those nodes of the first run that are still there."""
         collector = _Collector(self.start, tick())
-        with ModeSwitch(grad=True, watch=collector), _random_state(self.random):
-            self.function()
+        with ModeSwitch(grad=True, watch=collector):
+            self._run()
         if self.check and [_signature(n) for n in collector.nodes] != [signature for _, signature in self.recorded]:
             raise CheckpointError(
                 f"checkpoint: {len(self.recorded)} operations were recorded at first and {len(collector.nodes)} when"
@@ -80,6 +82,25 @@ class _Call:
                 kept: Any = node.kept
                 lazy.values = kept if isinstance(kept, _Lazy) else collector.unwritten(kept)
         collector.nodes.clear()  # they know the mode they were made in, and so the collector
+
+    def _run(self) -> None:
+        """The function, which draws the same random numbers as at first."""
+        if self.random is None:
+            self.function()
+            return
+        generator = Generator()
+        generator.set_state(self.random)
+        token = stand_in.set(generator)
+        try:
+            self.function()
+        finally:
+            stand_in.reset(token)
+        now = generator.get_state()
+        if self.check and now not in (self.random, self.drawn):  # that others drew does not matter if it draws nothing
+            raise CheckpointError(
+                "checkpoint: the function drew other random numbers when it was run again; if it does the same both"
+                " times, another thread drew from the default generator meanwhile: give that one a Generator of its own"
+            )
 
 
 class _Lazy:
@@ -93,7 +114,9 @@ class _Lazy:
 
     def _read(self) -> tuple[Any, ...] | _Lazy:
         if self.values is None:
-            self.call.repeat()
+            with self.call.running:
+                if self.values is None:
+                    self.call.repeat()
         if self.values is None:
             raise CheckpointError("checkpoint: the function was run again, but did not come to this operation")
         return self.values
@@ -156,15 +179,3 @@ class _Collector:
 
 def _signature(node: Node) -> tuple[Any, ...]:
     return node.primitive and node.primitive.name, node.shape, node.dtype
-
-
-@contextlib.contextmanager
-def _random_state(state: dict[str, Any] | None) -> Iterator[None]:
-    """The default generator as it was, inside; afterwards as it is now. None: left alone."""
-    now = default_generator.get_state()
-    default_generator.set_state(now if state is None else state)
-    try:
-        yield
-    finally:
-        if state is not None:
-            default_generator.set_state(now)
