@@ -60,6 +60,12 @@ def without_sigmoids() -> float:
     print("Leave the sigmoids out, and x W1 W2 W3 is x times a single matrix: one layer would do the same")
     print(f"    W = W1 W2 W3 = ({shown(W[0])}, {shown(W[1])}), b = {shown(b)}")
     print(f"    greatest difference at 1,000 random points: {apart:.0e}\n")
+    x, rng = am.tensor([0.1, 0.5]), np.random.default_rng(0)
+    W1, b1, W2, b2, W3, b3 = (am.tensor(rng.random(s)) for s in ((2, 3), 3, (3, 2), 2, (2, 2), 2))
+    L1 = x @ W1 + b1
+    L2, slipped = am.sigmoid(L1) @ W2 + b2, L1 @ W2 + b2
+    print("The same slip in a program, random weights: L1 and L2 are passed on where z = sigmoid(L) was meant")
+    print(f"    x = {shown(x)}: meant {shown(am.sigmoid(L2) @ W3 + b3)}, slipped {shown(slipped @ W3 + b3)}\n")
     return apart
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 FOUND = "where it is found, or a download"  # that is, MNIST
-if "--fast" in sys.argv:  # small matrices: threads that wait for each other are slower than one, on a busy machine
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
+# The matrices are small: threads that wait for each other are slower than one where the machine has other work.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported, hence here, and this file first
 INSTALL = 'pip install "autograd_mini[demos]"'
 try:
     from autograd_mini.vision import DataError, MNISTData, digits, load_mnist
