@@ -5,13 +5,18 @@ Tensors are known here by their attribute `_array`.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .devices import is_memory, on_host
 from .dtypes import FLOAT32, dtype_of
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def as_array(value: Any, op: str) -> Any:
@@ -28,6 +33,42 @@ def as_array(value: Any, op: str) -> Any:
     if isinstance(value, (list, tuple)):
         return array_from(value)
     raise TypeError(f"{op}: expected a Tensor, an array or a number, but got {type(value).__name__}")
+
+
+def tensors_expected(function: F) -> F:
+    """Decorator: a TypeError names the argument that is no tensor, where a bare AttributeError would miss its shape."""
+    if hasattr(function, "primitive") or hasattr(function, "says_so"):  # it does so already
+        return function
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except AttributeError as error:
+            raise no_tensor(wrapper, args, options, error) from error
+
+    wrapper.says_so = True  # type: ignore[attr-defined]
+    return wrapper  # type: ignore[return-value]
+
+
+def no_tensor(function: Any, args: Any, options: Any, error: AttributeError) -> Exception:
+    """What to raise for an AttributeError: itself, unless an argument, or a part of one, is what had no attribute."""
+    wrong = error.obj
+    try:
+        given = inspect.signature(function).bind_partial(*args, **options).arguments.items()
+    except TypeError:
+        return error
+    each = [(n, v) for n, several in given for v in (several if n in ("args", "tensors") else (several,))]
+    for name, value in each:
+        parts = value if isinstance(value, (list, tuple, str, dict)) else ()
+        if hasattr(wrong, "_array") or not (value is wrong or any(part is wrong for part in parts)):
+            continue
+        article = "a Tensor" if value is wrong else "tensors"
+        kind = type(wrong).__name__
+        return TypeError(f"{function.__name__}(): argument {name!r}: expected {article}, but got {kind}")
+    if any(hasattr(value, "_array") for value in (*args, *options.values())):
+        return error
+    return TypeError(f"{function.__name__}(): expected a Tensor, but got {', '.join(type(a).__name__ for a in args)}")
 
 
 def array_from(data: Any, dtype: Any = None) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import amp, devices
 from .amp import GradScaler, autocast
+from .arrays import tensors_expected
 from .creation import as_tensor, default_generator, empty, tensor
 from .dtypes import dtype_of, set_default_dtype
 from .tensor import Tensor
@@ -195,6 +196,7 @@ def set_rng_state(new_state: dict[str, Any]) -> None:
 # -------------------------------------------------------------------------------------------------- old names, dtypes
 
 
+@tensors_expected
 def numel(input: Tensor) -> int:
     """How many elements a tensor has."""
     return input.numel()
@@ -276,6 +278,7 @@ bfloat16 = _Bfloat16()
 dtype, finfo, iinfo, Size = np.dtype, np.finfo, np.iinfo, tuple
 
 
+@tensors_expected
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype is a float."""
     return dtype_of(input.dtype).kind == "f"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import devices
-from .arrays import array_from
+from .arrays import array_from, tensors_expected
 from .dtypes import dtype_of
 from .engine import Array, wrap
 from .primitive import NUMPY
@@ -113,12 +113,14 @@ def _like(make: Callable[..., Tensor], about: str) -> Callable[..., Tensor]:
     def function(x: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         return _filled_like(make, x, dtype, device, requires_grad)
 
-    return _named(function, f"{make.__name__}_like", f"{about} in the shape and dtype of x, and where x lives.")
+    about += " in the shape and dtype of x, and where x lives."
+    return _named(tensors_expected(function), f"{make.__name__}_like", about)
 
 
 zeros_like, ones_like, empty_like = _like(zeros, "Zeros"), _like(ones, "Ones"), _like(empty, "Memory")
 
 
+@tensors_expected
 def full_like(
     x: Any, fill_value: Any, dtype: DTypeLike = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -280,6 +282,7 @@ def randint(
     return _made(array, dtype, requires_grad, device)
 
 
+@tensors_expected
 def randint_like(x: Any, low: Any, high: Any = None, *, dtype: DTypeLike = None, requires_grad: bool = False) -> Tensor:
     """`randint` in the shape and dtype of x."""
     low, high = (0, low) if high is None else (low, high)
@@ -305,6 +308,7 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
     return drawn
 
 
+@tensors_expected
 def bernoulli(p: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with probability p, else 0, elementwise, in the dtype of p."""
     if not np.all((p._array >= 0) & (p._array <= 1)):
@@ -313,6 +317,7 @@ def bernoulli(p: Tensor, *, generator: Generator | None = None) -> Tensor:
     return wrap((drawn < p._array).astype(p.dtype))
 
 
+@tensors_expected
 def multinomial(
     probabilities: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
@@ -363,6 +368,14 @@ def _detach_(self: Tensor) -> Tensor:
     return self
 
 
+def _conversion(name: str, dtype: str) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Any:
+        return self.to(dtype)
+
+    method.__name__, method.__doc__ = name, f"As {dtype}."
+    return method
+
+
 def _new_like(self: Tensor, *data: Any) -> Tensor:
     """PyTorch's old `new`: `x.new(2, 3)` takes sizes, `x.new([1, 2])` data; in the dtype of this tensor."""
     sizes = not data or all(type(n) is int for n in data)
@@ -381,7 +394,9 @@ def _data_ptr(self: Tensor) -> int:
     return int(self.detach().numpy().__array_interface__["data"][0])
 
 
+_DTYPES = {"half": "float16", "float": "float32", "double": "float64", "int": "int32", "long": "int64", "bool": "bool"}
 _METHODS: dict[str, Callable[..., Any]] = {
+    **{name: _conversion(name, dtype) for name, dtype in _DTYPES.items()},
     **{f"new_{f.__name__}": _new(f) for f in (zeros, ones, empty, full, tensor)},
     "uniform_": _fill(lambda g, n, low=0.0, high=1.0: g.uniform(low, high, n), "uniform numbers on [low, high)"),
     "normal_": _fill(lambda g, n, mean=0.0, std=1.0: g.normal(mean, std, n), "normal numbers"),

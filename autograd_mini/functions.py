@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import no_tensor
 from .modes import current_mode
 from .tensor import Tensor
 
@@ -30,12 +31,13 @@ def function_of(operation: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(operation)
     def function(*args: Any, **options: Any) -> Any:
-        if not options:
-            return operation(*args)
-        out = options.pop("out", None)
+        out = options.pop("out", None) if options else None
         if "input" in options or "other" in options:
             options = _renamed(operation, options)
-        result = operation(*args, **options)
+        try:
+            result = operation(*args, **options)
+        except AttributeError as error:
+            raise no_tensor(operation, args, options, error) from error
         return result if out is None else _into(out, result, operation.__name__)
 
     return function

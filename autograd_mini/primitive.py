@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import engine
-from .arrays import as_array
+from .arrays import as_array, tensors_expected
 from .devices import is_memory
 from .dtypes import dtype_of, result_type
 from .engine import MANY, Array, TensorCore, memory, record, wrap
@@ -180,7 +180,9 @@ def composition(*, numpy: Any = (), name: str = "", public: bool = True) -> Call
 
     def enter(function: F) -> F:
         function.__name__ = function.__qualname__ = name or function.__name__
-        return _register(function, numpy, public)
+        inputs = [name for name, kind in function.__annotations__.items() if kind == "Array" and name != "return"]
+        several = len(inputs) > 1  # then a method, too, can be given something else than a tensor
+        return _register(tensors_expected(function) if several else function, numpy, public)
 
     return enter
 
@@ -410,9 +412,10 @@ def called() -> str:
     name, frame = "", sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__ + "."):
         code = frame.f_code
-        function = frame.f_globals.get(code.co_name)
+        known: Any = frame.f_globals.get(code.co_name)
+        function = inspect.unwrap(known)
         if getattr(function, "__code__", None) is code and not code.co_name.startswith("_"):
-            name = "" if frame.f_globals is globals() else f"{function.__name__}: "  # type: ignore[union-attr]
+            name = "" if frame.f_globals is globals() else f"{function.__name__}: "
         frame = frame.f_back  # type: ignore[assignment]
     return name
 

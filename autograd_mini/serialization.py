@@ -89,6 +89,8 @@ def load(f: File, map_location: Any = None, *, weights_only: bool = True, mmap: 
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
             return _read(file, os.fspath(f), mmap)
+    if not (hasattr(f, "read") and hasattr(f, "seek")):
+        raise TypeError(f"load: expected a path, or a file open for reading in binary, but got {f!r}")
     if mmap:
         raise ValueError("f must be a file path in order to use the mmap argument")
     return _read(f, str(getattr(f, "name", "the stream")), mmap)

@@ -393,14 +393,6 @@ def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Tensor]
     return method
 
 
-def _conversion(name: str, dtype: str) -> Callable[[Tensor], Tensor]:
-    def method(self: Tensor) -> Any:
-        return self.to(dtype)
-
-    method.__name__, method.__doc__ = name, f"As {dtype}."
-    return method
-
-
 _elementwise = [f for f in vars(ew).values() if OPERATIONS.get(getattr(f, "__name__", "")) is f]
 _in_place_too = [*_elementwise, *index.IN_PLACE, *shape.IN_PLACE]
 for _name, _function in OPERATIONS.items():
@@ -410,8 +402,5 @@ for _name, _function in OPERATIONS.items():
         setattr(Tensor, _name + "_", _in_place(_function, _name + "_"))
 for _name in ("add", "sub", "mul", "truediv", "pow"):
     setattr(Tensor, f"__i{_name}__", _in_place(getattr(Tensor, f"__{_name}__"), f"__i{_name}__"))
-_dtypes = {"half": "float16", "float": "float32", "double": "float64", "int": "int32", "long": "int64", "bool": "bool"}
-for _name in _dtypes:
-    setattr(Tensor, _name, _conversion(_name, _dtypes[_name]))
 
 engine.tensor_class = Tensor

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import tensors_expected
 from .creation import default_generator, tensor
 from .distributed import DistributedDataParallel, all_reduce, get_rank, get_world_size
 from .modes import no_grad
@@ -38,6 +39,7 @@ Metric = Callable[[Tensor, Tensor], Any]
 Logs = dict[str, float]
 
 
+@tensors_expected
 def accuracy(output: Tensor, target: Tensor) -> float:
     """The fraction of samples whose highest score, output (..., C), is at their class, target (...), as a number.
 

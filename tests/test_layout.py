@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "devices": set(),
     "engine": {"writes", "modes", "devices"},
     "primitive": {"engine", "modes", "writes", "devices", "dtypes", "arrays"},
-    "rules": {"engine", "modes", "devices", "primitive", "rules"},
+    "rules": {"arrays", "writes", "engine", "modes", "devices", "primitive", "rules"},
     "protocols": {*LOW, "rules"},
     "tensor": {*LOW, "rules", "protocols"},
     "optim": {*LOW, "tensor", "creation", "autograd", "optim", "rules"},

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import creation
+from ..arrays import tensors_expected
 from ..creation import DTypeLike
 from ..devices import beside, memory_of
 from ..engine import Array, wrap
@@ -408,3 +409,7 @@ def _difference(input: Tensor, target: Tensor) -> Tensor:
             stacklevel=3,
         )
     return ew.sub(input, target)  # type: ignore[no-any-return]
+
+
+for _name in __all__:  # what is given no tensor says so
+    globals()[_name] = tensors_expected(globals()[_name])

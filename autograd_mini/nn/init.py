@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from .. import creation
+from ..arrays import tensors_expected
 from ..creation import Generator
 from ..devices import beside
 from ..engine import Array, memory
@@ -207,3 +208,8 @@ def kaiming_normal_(
 ) -> Tensor:
     """Normal of standard deviation gain / √fan; see `kaiming_uniform_`."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+# What is given no tensor says so.
+for _name in [name for name in globals() if name.endswith("_") and not name.startswith("_")]:
+    globals()[_name] = tensors_expected(globals()[_name])

@@ -70,6 +70,8 @@ def summary(model: Module, input_shape: int | tuple[int, ...], dtype: DTypeLike 
     Trainable params:     407,050
     Non-trainable params: 0
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"summary(): argument 'model': expected a Module, but got {model!r}")
     shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
     first = next(model.parameters(), None)
     kind = first.dtype if dtype is None and first is not None else dtype

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import tensors_expected
 from ..devices import beside
 from ..engine import Array, memory, wrap
 from ..rules.shape import cat
@@ -71,11 +72,13 @@ def clip_grad_value_(parameters: Tensors, clip_value: float) -> None:
         writes.note(grad)
 
 
+@tensors_expected
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All parameters, each in row-major order, one after the other, as one vector; differentiable."""
     return cat([parameter.reshape(-1) for parameter in parameters])  # type: ignore[no-any-return]
 
 
+@tensors_expected
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Write the pieces of a vector into the parameters: the inverse of `parameters_to_vector`.
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import array_from
 from ..devices import beside, is_memory
 from ..engine import Array, TensorCore, wrap
 from ..modes import F
@@ -372,7 +373,8 @@ def either_name(function: F) -> F:
         for ours, theirs in (("axis", "dim"), ("keepdims", "keepdim")):
             if ours in options:
                 if theirs in options:
-                    raise TypeError(f"{function.__name__}() got the same argument twice, by two names: {ours}, {theirs}")
+                    name = function.__name__
+                    raise TypeError(f"{name}() got the same argument twice, by two names: {ours}, {theirs}")
                 options[theirs] = options.pop(ours)
         return function(*args, **options)
 
@@ -557,7 +559,7 @@ NUMPY[np.cumprod] = lambda a, axis=None: cumprod(flatten(a), axis=0) if axis is 
 
 def _array(x: Array) -> Array:
     x = getattr(x, "_array", x)
-    return x if is_memory(x) else np.asarray(x)
+    return x if is_memory(x) else array_from(x)
 
 
 @composition(name="where", numpy=np.where)

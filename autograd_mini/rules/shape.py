@@ -417,6 +417,8 @@ def column_stack(tensors: Sequence[Array]) -> Array:
 
 
 def _several(tensors: Sequence[Array], name: str) -> Sequence[Array]:
+    if isinstance(tensors, (str, dict)):
+        raise TypeError(f"{name}: expected a list or a tuple of tensors, but got {tensors!r}")
     if not len(tensors):
         raise ShapeError(f"{name}: expected a non-empty list of tensors")
     return tensors
