@@ -1,4 +1,4 @@
-"""Draws the pictures of this folder: `python docs/pictures/draw.py`. Needs Graphviz's `dot`.
+"""Draws the pictures of this folder: `python docs/pictures/draw.py`. Needs Graphviz's `dot` and Pillow.
 
 Runs the code of gallery.md, and saves what is called `picture` there under the name of the image that follows.
 """
@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from autograd_mini.draw import Graph
 
 HERE = Path(__file__).parent
 GALLERY = HERE.parent / "gallery.md"
 AS_PNG = ("neuron", "mnist_step")
+AS_PAGE = ("modules",)
 
 
 def pictures() -> Iterator[tuple[str, Graph]]:
@@ -44,12 +47,21 @@ def screenshot(page: Path, image: Path) -> None:
         subprocess.run([chromium, *flags, f"--screenshot={image}", page.as_uri()], check=True, capture_output=True)
 
 
+def compress(image: Path) -> None:
+    """Few colours are enough."""
+    Image.open(image).convert("RGB").quantize(64).save(image, optimize=True)
+
+
 if __name__ == "__main__":
     for name, graph in pictures():
         if name == "page":
             graph.save(HERE / "neuron.html")
             screenshot(HERE / "neuron.html", HERE / "page.png")
+            compress(HERE / "page.png")
             continue
         graph.save(HERE / f"{name}.svg", animate=name.endswith("_steps"))
         if name in AS_PNG:
             graph.save(HERE / f"{name}.png")
+            compress(HERE / f"{name}.png")
+        if name in AS_PAGE:
+            graph.save(HERE / f"{name}.html")
