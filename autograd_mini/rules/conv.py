@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..engine import Array
+from ..engine import Array, TensorCore
 from ..primitive import ShapeError, call, composition, primitive
 from .shape import permute, reshape
 
@@ -73,6 +73,15 @@ def laid_out_like(x: Array, count: int, shape: Sequence[int], dtype: Any) -> Arr
     return zeros.transpose(0, *(order.index(axis) + 1 for axis in range(x.ndim)))
 
 
+def in_order_of(like: Array, x: Array) -> Array:
+    """x in the memory order of another array of its shape: to work on mixed orders takes several times the copy."""
+    if isinstance(x, TensorCore) or x.strides == like.strides:
+        return x
+    copy = np.empty_like(like, x.dtype)
+    copy[...] = x
+    return copy
+
+
 def _overlap_add(x: Array, windows: Windows, shape: tuple[int, ...]) -> Array:
     return call(overlap_add, x, windows=windows, shape=shape)
 
@@ -90,8 +99,12 @@ def windows_of(x: Array, *, windows: Windows) -> Array:
 def overlap_add(x: Array, *, windows: Windows, shape: tuple[int, ...]) -> Array:
     """The adjoint of `windows_of`: what the taps hold is added where they have read it. Known as col2im."""
     out = np.zeros_like(x[0], shape=shape)
+    apart = all(w.stride > (w.kernel - 1) * w.dilation for w in windows)  # no element is read twice
     for tap, (read, at) in zip(x, taps(windows, shape), strict=True):
-        out[read] += tap[at]
+        if apart:
+            out[read] = tap[at]
+        else:
+            out[read] += tap[at]
     return out
 
 
@@ -179,10 +192,10 @@ def conv_weight(x: Array, y: Array, *, windows: Windows, shape: tuple[int, ...])
     groups = x.shape[1] // c
     rows = _rows(x, windows, groups)
     y = _batch_last(y).reshape(groups, o // groups, rows.shape[1], rows.shape[3])
-    total = np.zeros_like(x, np.result_type(x.dtype, y.dtype), shape=(groups, o // groups, rows.shape[2]))
-    for row in range(rows.shape[1]):
-        total += y[:, :, row] @ rows[:, row].swapaxes(1, 2)
-    return total.reshape(groups, o // groups, kh, c, kw).swapaxes(2, 3).reshape(shape)
+    total = np.zeros_like(x, np.result_type(x.dtype, y.dtype), shape=(groups, rows.shape[2], o // groups))
+    for row in range(rows.shape[1]):  # BLAS likes the larger matrix on the left: up to 1.8 times faster
+        total += rows[:, row] @ y[:, :, row].swapaxes(1, 2)
+    return total.swapaxes(1, 2).reshape(groups, o // groups, kh, c, kw).swapaxes(2, 3).reshape(shape)
 
 
 _BLOCK = 2**20  # numbers that `conv_transpose` makes at once: a bound on its memory, and they fit into a cache

@@ -10,7 +10,7 @@ import numpy as np
 from ..devices import beside
 from ..engine import Array
 from ..primitive import ShapeError, call, composition, primitive
-from .conv import Window, Windows, halves_as_singles, laid_out_like, over, overlap_add, per_axis, taps
+from .conv import Window, Windows, halves_as_singles, in_order_of, laid_out_like, over, overlap_add, per_axis, taps
 from .index import take_along_dim
 from .reduce import ValuesIndices, mean
 from .shape import reshape, stack
@@ -49,7 +49,7 @@ def first_hits(x: Array, out: Array, *, windows: Windows) -> Array:
 
 def _max_pool_backward(g: Array, x: Array, out: Array, windows: Windows) -> Array:
     hits = call(first_hits, x, out, windows=windows)
-    return call(overlap_add, hits * g, windows=windows, shape=x.shape)
+    return call(overlap_add, hits * in_order_of(out, g), windows=windows, shape=x.shape)
 
 
 @primitive(public=False, x=_max_pool_backward)

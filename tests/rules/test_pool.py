@@ -122,3 +122,17 @@ def test_other_errors() -> None:
         am.avg_pool2d(am.zeros(1, 4, 4), 2, divisor_override=0)
     with pytest.raises(RuntimeError, match="as many sizes"):
         am.adaptive_avg_pool2d(am.zeros(1, 4, 4), (1, 2, 3))
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3])  # windows apart, and ones that overlap
+def test_gradients_of_max_pooling_lie_in_memory_as_the_input_does(kernel_size: int) -> None:
+    """What Flatten sends back has another order than what a convolution made; relu below would meet both."""
+    x = am.tensor(normal(3, 8, 8, 2)).permute(3, 0, 1, 2).requires_grad_()
+    out = am.max_pool2d(x, kernel_size, stride=2)
+    seen: list[Any] = []
+    x.register_hook(seen.append)
+    out.backward(am.tensor(normal(*out.shape)))
+    same = x.detach().contiguous().requires_grad_()
+    am.max_pool2d(same, kernel_size, stride=2).backward(am.tensor(normal(*out.shape)))
+    np.testing.assert_array_equal(seen[0].numpy(), same.grad.numpy())
+    assert seen[0].numpy().strides == x.detach().numpy().strides
