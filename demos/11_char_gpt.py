@@ -211,6 +211,7 @@ def train(
     schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps + 1, pct_start=0.1)
     rng, losses, tested = np.random.default_rng(2), [], {}
     pauses = {round(share * steps) for share in (0, 0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1)}
+    pauses = pauses if steps > 500 else {0, steps // 8, steps // 2, steps}  # to write takes longer than to learn
     for step in range(steps + 1):
         loss = loss_of(model, rows[am.from_numpy(rng.integers(len(rows), size=batch))])
         losses.append(loss.item())

@@ -42,6 +42,15 @@ class Story(NamedTuple):
         return {file.name for file in self.out.iterdir()}
 
 
+def one_thread() -> contextlib.AbstractContextManager[object]:
+    """BLAS as a demo that is run has it, if `threadpoolctl` is there to say so: on a busy machine much faster."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return contextlib.nullcontext()
+    return threadpool_limits(1)
+
+
 @pytest.fixture(scope="session")
 def tell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Story]:
     """tell("01"): the story of demos/01_*.py."""
@@ -51,7 +60,7 @@ def tell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Story]:
     def run(number: str) -> Story:
         if number not in told:
             out, printed = tmp_path_factory.mktemp(f"demo_{number}") / "pictures", io.StringIO()
-            with contextlib.redirect_stdout(printed), own_tables():
+            with contextlib.redirect_stdout(printed), own_tables(), one_thread():
                 found = load_demo(number).main(["--fast", "--out", str(out)])
             told[number] = Story(found, printed.getvalue(), out)
         return told[number]
