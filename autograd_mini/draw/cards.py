@@ -16,6 +16,7 @@ from .units import Join, Plan, Unit
 from .view import FORWARD, GRADIENT, INK, MUTED, Box, Drawing, Frame, Line, Link, Row, Run, Strip, slots_of
 
 SCALE = ("#00204C", "#213D6B", "#555B6C", "#7B7A77", "#A59C74", "#D3C064", "#FFE945")  # cividis, dark to bright
+HOW_TO_OPEN = '     ⊞ folded module: open it with expand=("its.path",) or depth='
 UNKNOWN_CELL = "#FFFFFF"
 Key = tuple[Repeat | None, tuple[str, ...]]  # of a frame: the repeat, and in it the modules down to this one
 STEEP = 1e3  # first and last gradient of a repeat differ by more: said in words
@@ -336,7 +337,7 @@ def _trend(gradients: Iterable[Reading], marks: bool) -> list[Row]:
 def _legend(plan: Plan, options: Options) -> list[Line]:
     words = [Run("forward: rms, the size of a typical item", FORWARD, 10), Run("   gradient: norm ‖g‖", GRADIENT, 10)]
     if any(unit.module for unit in plan.units):
-        words.append(Run('     ⊞ folded module: open it with expand=("its.path",) or depth=', MUTED, 10))
+        words.append(Run(HOW_TO_OPEN, MUTED, 10))
     lines = [words]
     if plan.repeats:
         text = "equal consecutive layers are folded; a strip has one cell per copy, the first at the left: dark is the"

@@ -121,12 +121,12 @@ def _box(box: Box, down: bool = False) -> str:
         return f"label=<{_table(box, _card(box))}> {tip}"
     if box.shape == "op" and down:
         ports = "".join(f'<TD PORT="s{i}">{_line([Run(name, MUTED, 9)])}</TD>' for i, name in enumerate(box.slots))
-        rows = f'<TR>{ports}</TR><TR><TD COLSPAN="{len(box.slots)}" CELLPADDING="4">{_stack(box)}</TD></TR>'
+        rows = f'<TR>{ports}</TR><TR><TD COLSPAN="{len(box.slots)}" CELLPADDING="8">{_stack(box)}</TD></TR>'
         return f"label=<{_table(box, rows)}> {tip}"
     if box.shape == "op":
         names = [_line([Run(f"\u00a0{name}", MUTED, 9)]) for name in box.slots]
         slots = [f'<TD PORT="s{i}" ALIGN="LEFT">{name}</TD>' for i, name in enumerate(names)]
-        middle = f'<TD ROWSPAN="{len(slots)}" CELLPADDING="5">{_stack(box)}</TD>'
+        middle = f'<TD ROWSPAN="{len(slots)}" CELLPADDING="8">{_stack(box)}</TD>'
         rows = "".join(f"<TR>{slot}{'' if i else middle}</TR>" for i, slot in enumerate(slots))
         return f"label=<{_table(box, rows)}> {tip}"
     return f"label=<{_table(box, ''.join(_row(row) for row in box.rows))}> {tip}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
-from .cards import frame_rows, repeat_name
+from .cards import HOW_TO_OPEN, frame_rows, repeat_name
 from .details import Facts, details, unit_details
 from .layout import columns, row_size, sized
 from .model import Model
@@ -22,6 +22,7 @@ from .units import Plan, Unit, plan
 from .view import Box, Drawing, Matrix, Row, Run, Strip, View, view_of
 
 MAX_OPS = 600  # of which each may become a box
+HOW_TO_CLICK = "     a click unfolds ⊞ and folds ⊟"
 EVERYTHING = 1000  # levels of modules
 
 
@@ -122,6 +123,15 @@ def foldable(model: Model, options: Options, start: Plan | None, words: Numbered
         told = ["".join(run.text for run in row) for row in rows[1:] if isinstance(row, list)]
         made.details[f"x{k}"] = [("repeat", name), *(("", text) for text in told)]
     return made
+
+
+def header(view: View, start: Plan | None) -> list[Row]:
+    """Title and legend of a page, on which it depends on the reader how much is shown."""
+    title = view.title.removesuffix(f" shown as {len(start.units):,}" if start is not None else "")
+    lines: list[Row] = [[Run(title, size=15, bold=True)]]
+    for line in view.legend:
+        lines.append([replace(run, text=HOW_TO_CLICK) if run.text == HOW_TO_OPEN else run for run in line])
+    return lines
 
 
 def _modules(units: list[Unit]) -> Iterator[Module]:

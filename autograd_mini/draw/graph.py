@@ -22,7 +22,7 @@ from .cost import cost as costs_of
 from .crop import crop
 from .details import details
 from .dot import slim, to_dot
-from .folding import Numbered, foldable
+from .folding import Numbered, foldable, header
 from .gradients import show_gradients
 from .health import Problems, check, mark_causes
 from .model import Model, Sources, read
@@ -34,7 +34,7 @@ from .svg import to_svg
 from .text import remarks, table, to_text
 from .trace import trace_backward
 from .units import Plan, plan
-from .view import Row, Run, View, view_of
+from .view import View, view_of
 
 MAX_BOXES = 1500  # that a layout is tried on
 AUTO_WIRE = 30  # operations up to which every tensor is shown
@@ -159,8 +159,9 @@ class Graph:
     def html(self) -> str:
         """The picture as a self-contained page, which asks nothing of any network.
 
-        Backward step by step where `steps` can, folded and unfolded; a click shows details, hovering the path to the
-        output; zoom, pan, search, a dark theme, all of it by keyboard, too, and a table for those who do not see.
+        Backward step by step where `steps` can. A click folds or unfolds a module, or shows the details of a tensor or an
+        operation; hovering shows the path to the output; zoom, pan, search, a dark theme, all of it by keyboard, too,
+        and a table for those who do not see. Above 600 operations nothing unfolds.
         """
         self._check_size()
         words = Numbered()
@@ -170,9 +171,9 @@ class Graph:
             flat = self._flat(None)
         elif folds is None:
             flat = self._flat(self._plan)
-        header: list[Row] = [[Run(self.view.title, size=15, bold=True)], *self.view.legend]
+        head = header(self.view, self._plan)
         rows = table(self.model, self._options.precision)
-        return page(flat, folds, self._plan is None, self.view.title, header, rows, remarks(self.model), words)
+        return page(flat, folds, self._plan is None, self.view.title, head, rows, remarks(self.model), words)
 
     def _flat(self, folded: Plan | None) -> Flat:
         """The picture for the page, with steps where there can be any."""

@@ -20,7 +20,6 @@ from autograd_mini.draw import Graph
 
 HERE = Path(__file__).parent
 GALLERY = HERE.parent / "gallery.md"
-AS_PNG = ("neuron", "mnist_step")
 AS_PAGE = ("modules",)
 
 
@@ -39,16 +38,12 @@ def pictures() -> Iterator[tuple[str, Graph]]:
 
 
 def screenshot(page: Path, image: Path) -> None:
-    """The page in Chromium, if it is installed."""
+    """The page in Chromium, if it is installed, in few colours."""
     if (chromium := shutil.which("chromium")) is None:
         return
     with tempfile.TemporaryDirectory() as folder:
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,700", f"--user-data-dir={folder}"]
         subprocess.run([chromium, *flags, f"--screenshot={image}", page.as_uri()], check=True, capture_output=True)
-
-
-def compress(image: Path) -> None:
-    """Few colours are enough."""
     Image.open(image).convert("RGB").quantize(64).save(image, optimize=True)
 
 
@@ -57,11 +52,7 @@ if __name__ == "__main__":
         if name == "page":
             graph.save(HERE / "neuron.html")
             screenshot(HERE / "neuron.html", HERE / "page.png")
-            compress(HERE / "page.png")
             continue
         graph.save(HERE / f"{name}.svg", animate=name.endswith("_steps"))
-        if name in AS_PNG:
-            graph.save(HERE / f"{name}.png")
-            compress(HERE / f"{name}.png")
         if name in AS_PAGE:
             graph.save(HERE / f"{name}.html")

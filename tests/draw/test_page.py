@@ -319,6 +319,8 @@ def test_a_repeat_unfolds_into_its_copies_and_folds_again(visit) -> None:
     loss, model, names = net(4)
     tab = visit(draw_graph(loss, model, names, style="module").html())
     assert {"⊞ × 4\u00a0 blocks[0 … 3]", "⊞ fc1", "⊞ fc2"} < seen(tab)
+    said = tab.run("now.svg.textContent")
+    assert "19 operations" in said and "shown as" not in said and "a click unfolds ⊞" in said and "expand=" not in said
     click_on(tab, "⊞ fc1")
     assert {"⊟ fc1", "⊞ fc2"} < seen(tab)
     click_on(tab, "⊞ × 4\u00a0 blocks[0 … 3]")
