@@ -2,7 +2,7 @@
 
 A tensor's device is the type of its array: nothing is looked up when an operation runs. What makes new arrays (zeros,
 ranges, random draws) makes them on the CPU, and `move` takes them over; mixing devices in an operation is an error of
-the array library, never a silent copy.
+the array library, never a silent copy. What CuPy does not check is not checked: an index beyond the end wraps around.
 
 >>> import numpy as np
 >>> device_of(np.zeros(3))
