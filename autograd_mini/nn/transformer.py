@@ -85,7 +85,8 @@ class TransformerEncoderLayer(_Layer):
         is_causal: bool = False
     ) -> Tensor:
         def attend(x: Tensor) -> Tensor:
-            return self.self_attn(x, x, x, src_key_padding_mask, False, src_mask)[0]  # type: ignore[no-any-return]
+            masks = (src_key_padding_mask, False, src_mask)
+            return self.self_attn(x, x, x, *masks, is_causal=is_causal)[0]  # type: ignore[no-any-return]
 
         return self._add(self._add(src, attend, 1), self._feed_forward, 2)
 
@@ -101,11 +102,13 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False, memory_is_causal: bool = False
     ) -> Tensor:
         def attend(x: Tensor) -> Tensor:
-            return self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask)[0]  # type: ignore[no-any-return]
+            masks = (tgt_key_padding_mask, False, tgt_mask)
+            return self.self_attn(x, x, x, *masks, is_causal=tgt_is_causal)[0]  # type: ignore[no-any-return]
 
         def remember(x: Tensor) -> Tensor:
             masks = (memory_key_padding_mask, False, memory_mask)
-            return self.multihead_attn(x, memory, memory, *masks)[0]  # type: ignore[no-any-return]
+            attended = self.multihead_attn(x, memory, memory, *masks, is_causal=memory_is_causal)
+            return attended[0]  # type: ignore[no-any-return]
 
         return self._add(self._add(self._add(tgt, attend, 1), remember, 2), self._feed_forward, 3)
 
@@ -119,9 +122,9 @@ class _Stack(Module):
         self.num_layers = num_layers
         self.norm = norm
 
-    def _run(self, x: Tensor, *args: Any) -> Tensor:
+    def _run(self, x: Tensor, *memory: Tensor, **masks: Any) -> Tensor:
         for layer in self.layers:
-            x = layer(x, *args)
+            x = layer(x, *memory, **masks)
         return x if self.norm is None else self.norm(x)
 
 
@@ -138,7 +141,9 @@ class TransformerEncoder(_Stack):
         self, src: Tensor, mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None
     ) -> Tensor:
-        return self._run(src, mask, src_key_padding_mask)
+        return self._run(
+            src, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=bool(is_causal)
+        )
 
 
 class TransformerDecoder(_Stack):
@@ -152,7 +157,11 @@ class TransformerDecoder(_Stack):
         tgt_key_padding_mask: Tensor | None = None, memory_key_padding_mask: Tensor | None = None,
         tgt_is_causal: bool | None = None, memory_is_causal: bool = False
     ) -> Tensor:
-        return self._run(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask)
+        return self._run(
+            tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,
+            memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=bool(tgt_is_causal),
+            memory_is_causal=memory_is_causal
+        )
 
 
 class Transformer(Module):
@@ -201,10 +210,13 @@ class Transformer(Module):
             raise RuntimeError("the batch number of src and tgt must be equal")
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
             raise RuntimeError("the feature number of src and tgt must be equal to d_model")
-        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask)
+        memory = self.encoder(
+            src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
+        )
         return self.decoder(  # type: ignore[no-any-return]
             tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,
-            memory_key_padding_mask=memory_key_padding_mask
+            memory_key_padding_mask=memory_key_padding_mask, tgt_is_causal=tgt_is_causal,
+            memory_is_causal=memory_is_causal
         )
 
     @staticmethod

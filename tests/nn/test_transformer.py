@@ -155,6 +155,38 @@ def test_what_transformers_refuse() -> None:
     same_error(lambda lib: lib.nn.Transformer(**small)(lib.ones(4, 2, 8), lib.ones(4, 2, 6)))
 
 
+CAUSAL_CALLS = [  # the layer, how many inputs it takes, the name of a mask and that of its hint
+    ("TransformerEncoderLayer", 1, "src_mask", "is_causal"), ("TransformerDecoderLayer", 2, "tgt_mask", "tgt_is_causal"),
+    ("TransformerDecoderLayer", 2, "memory_mask", "memory_is_causal"), ("TransformerEncoder", 1, "mask", "is_causal"),
+    ("TransformerDecoder", 2, "tgt_mask", "tgt_is_causal"),
+    ("TransformerDecoder", 2, "memory_mask", "memory_is_causal"), ("Transformer", 2, "src_mask", "src_is_causal"),
+    ("Transformer", 2, "tgt_mask", "tgt_is_causal"), ("Transformer", 2, "memory_mask", "memory_is_causal"),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize(("name", "inputs", "mask", "hint"), CAUSAL_CALLS)
+def test_the_causal_hint_needs_a_mask_and_changes_nothing(name: str, inputs: int, mask: str, hint: str) -> None:
+    sizes = {"d_model": 8, "nhead": 2, "dim_feedforward": 12, "dropout": 0.0}
+
+    def make(net: Any) -> Any:
+        if name == "Transformer":
+            return net.Transformer(num_encoder_layers=1, num_decoder_layers=1, **sizes)
+        layer = getattr(net, name.removesuffix("Layer") + "Layer")(**sizes)
+        return layer if name.endswith("Layer") else getattr(net, name)(layer, 2)
+
+    x = {lib: lib.tensor(Q) for lib in LIBRARIES}
+    same_error(lambda lib: make(lib.nn).double()(*[x[lib]] * inputs, **{hint: True}), "Need attn_mask")
+    for causal in (CAUSAL, np.where(CAUSAL, -np.inf, 0.0)):  # booleans, and numbers to add
+        check(with_masks(make, **{mask: causal, hint: True}), *[Q] * inputs)
+        layer, given = make(nn), {mask: am.tensor(causal)}
+        layer(*[am.tensor(Q, dtype=am.float32)] * inputs)  # without a mask nothing is asked
+        asked, unasked = (
+            layer(*[am.tensor(Q, dtype=am.float32)] * inputs, **given, **{hint: flag}) for flag in (True, False)
+        )
+        np.testing.assert_array_equal(asked.detach().numpy(), unasked.detach().numpy())
+
+
 WORDS = np.random.default_rng(7).integers(0, 11, (6, 3))
 
 
