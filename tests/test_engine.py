@@ -80,9 +80,12 @@ def test_broadcast_input_gets_the_sum() -> None:
     np.testing.assert_array_equal(column.grad.numpy(), [[1 + 4 + 9], [10 + 40 + 90]])
 
 
-@pytest.mark.parametrize("shape", [(3, 1), (1, 4), (1, 1), (2, 1, 4), (1, 3, 1), (4,), (1,), ()])
-def test_broadcast_over_new_axes_and_old_ones(shape: tuple[int, ...]) -> None:
-    weights = np.arange(24.0).reshape(2, 3, 4)
+SMALLER = [((2, 3, 4), shape) for shape in [(3, 1), (1, 4), (1, 1), (2, 1, 4), (1, 3, 1), (4,), (1,), ()]]
+
+
+@pytest.mark.parametrize("wide, shape", [*SMALLER, ((1, 3, 4), (1, 4)), ((1, 3, 4), (3, 1))])
+def test_broadcast_over_new_axes_and_old_ones(wide: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    weights = np.arange(24.0)[: np.prod(wide)].reshape(wide)
     x = am.tensor(np.ones(shape), requires_grad=True)
     (x * am.tensor(weights)).sum().backward()
     spread = np.ones((1,) * (3 - len(shape)) + shape)

@@ -189,8 +189,9 @@ class Overtaker:
 A_MOMENT = 0.1  # for one that may have to wait until we go on, and need not if there is a race
 
 
-def test_a_write_that_is_overtaken_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first to take its number is the last to put it down."""
+@pytest.mark.parametrize("step", ["tick", "max"])
+def test_a_write_that_is_overtaken_hides_none(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first to take its number, or to find that it is the largest, is the last to put it down."""
 
     def write() -> am.Tensor:
         x = am.ones(3, requires_grad=True)
@@ -199,13 +200,13 @@ def test_a_write_that_is_overtaken_hides_none(monkeypatch: pytest.MonkeyPatch) -
         kept.detach().add_(1)
         return y
 
-    def overtaken() -> int:
-        number = tick()
+    def overtaken(*numbers: int) -> int:
+        number: int = take(*numbers)
         overtake()
         return number
 
-    tick, overtake = writes.tick, Overtaker(write, A_MOMENT)
-    monkeypatch.setattr(writes, "tick", overtaken)
+    take, overtake = {"tick": writes.tick, "max": max}[step], Overtaker(write, A_MOMENT)
+    monkeypatch.setitem(writes.__dict__, step, overtaken)
     am.ones(3).add_(1)
     y = overtake.result()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):

@@ -146,6 +146,17 @@ FAULTS = [
           f"{ENGINE} tests/test_autograd.py"),
     # modes, threads, interruption
     Fault("engine.py", "    with _commit:\n", "    if True:\n", THREADS),
+    Fault("engine.py", "        with _commit:  # two threads that find none shall not make two\n", "        if True:\n", THREADS),
+    Fault("engine.py", "        with _commit:  # two threads shall not make two\n", "        if True:\n", THREADS),
+    Fault("engine.py", "        with _commit:  # not while another thread adds to it\n", "        if True:\n", THREADS),
+    Fault("engine.py", "            writes.note(extra.grad._array)  # and last", "            pass  # and last", THREADS),
+    Fault("engine.py", "node.number = since or tick()", "node.number = tick()", THREADS),
+    Fault("primitive.py", "                    with engine._commit:  # two threads shall not make two\n", "                    if True:\n", THREADS),
+    Fault(_O, "                    if watched:", "                    if False:", THREADS),
+    Fault("creation.py", "return super().numpy if other is None else other.numpy", "return super().numpy", f"{THREADS} tests/autograd/test_checkpoint.py"),
+    Fault("utils/checkpoint.py", "            with self.call.running:\n", "            if True:\n", THREADS),
+    Fault("utils/checkpoint.py", "now not in (self.random, self.drawn)", "False", THREADS),
+    Fault("autograd/function.py", "self.ctx._saved.pop(thread, None)", "self.ctx._saved.clear()", THREADS),
     Fault("modes.py", "    context = contextvars.copy_context()\n    context.run(_mode.set, current_mode().replace(**changes))\n"
           "    return context.run(function, *args)\n",
           "    with ModeSwitch(**changes):\n        return function(*args)\n", INTERRUPTED),
