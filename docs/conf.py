@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]  # the package, and what stands beside
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "pictures")]  # the package, and what stands beside
 
 from autograd_mini import __version__ as release  # noqa: E402, F401
 
@@ -35,6 +36,7 @@ autodoc_typehints = "none"  # the docstrings say it in words, the types stand in
 
 def setup(app: Any) -> None:
     import api
+    import stories
     from docutils.nodes import SkipNode
     from docutils.utils.math.latex2mathml import tex2mathml
 
@@ -51,6 +53,7 @@ def setup(app: Any) -> None:
         if page.startswith("_modules"):  # from the source back to the reference: wrong for what has two names there
             context["body"] = re.sub(r'<a class="viewcode-back".*?</a>', "", context["body"])
 
+    stories.draw_missing()
     app.connect("source-read", tidy)
     app.connect("html-page-context", one_way)
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))

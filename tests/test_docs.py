@@ -21,13 +21,17 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
 
-@pytest.fixture(scope="module")
-def maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_calculus", DOCS / "make_calculus.py")
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def maker() -> ModuleType:
+    return load(DOCS / "make_calculus.py")
 
 
 def test_the_table_of_the_calculus_is_up_to_date(maker: ModuleType) -> None:
@@ -184,6 +188,37 @@ def test_each_page_of_the_tutorial_belongs_to_a_demo() -> None:
     for page in pages:
         assert f"](../../demos/{page.stem}.py)" in page.read_text(encoding="utf-8")
         assert (ROOT / "demos" / f"{page.stem}.py").exists()
+
+
+def test_each_page_of_the_tutorial_shows_what_its_demo_draws() -> None:
+    stories = load(DOCS / "pictures" / "stories.py")
+    shown = stories.shown()
+    for page in sorted((DOCS / "tutorial").glob("[01]*.md")):
+        assert "](../pictures/" in page.read_text(encoding="utf-8"), f"{page.name} has no picture"
+        for here, name in shown.get(page.stem[:2], {}).items():
+            assert f'"{name}"' in (ROOT / "demos" / f"{page.stem}.py").read_text(encoding="utf-8"), here
+    files = {file.name: file.stat().st_size for file in stories.FOLDER.iterdir()}
+    assert files.keys() == {here for names in shown.values() for here in names}, "run: python docs/pictures/stories.py"
+    assert len(files) > 20 and max(files.values()) < 60_000 and sum(files.values()) < 800_000
+
+
+def test_pictures_of_the_tutorial_are_drawn_by_the_demos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them, from its demo in full: what is missing is drawn, as it is in the project, and nothing else."""
+    pytest.importorskip("matplotlib", reason="the demos' pictures need matplotlib")
+    from PIL import Image
+
+    stories = load(DOCS / "pictures" / "stories.py")
+    name, before = "04_activations.png", stories.FOLDER
+    for file in before.iterdir():
+        if file.name != name:
+            (tmp_path / file.name).write_text("there already")
+    monkeypatch.setattr(stories, "FOLDER", tmp_path)
+    stories.draw_missing()
+    assert [file.name for file in tmp_path.iterdir() if file.read_bytes()[:4] == b"\x89PNG"] == [name]
+    with Image.open(tmp_path / name) as drawn, Image.open(before / name) as kept:
+        assert drawn.size == kept.size
+        apart = np.asarray(drawn.convert("L"), int) - np.asarray(kept.convert("L"), int)
+    assert np.abs(apart).mean() < 5  # of 255: another matplotlib may draw letters a little differently
 
 
 def test_files_that_the_pages_name_are_there() -> None:
