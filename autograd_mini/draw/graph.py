@@ -159,9 +159,9 @@ class Graph:
     def html(self) -> str:
         """The picture as a self-contained page, which asks nothing of any network.
 
-        Backward step by step where `steps` can. A click folds or unfolds a module, or shows the details of a tensor or an
-        operation; hovering shows the path to the output; zoom, pan, search, a dark theme, all of it by keyboard, too,
-        and a table for those who do not see. Above 600 operations nothing unfolds.
+        Backward step by step where `steps` can. A click folds or unfolds a module, or shows the details of a tensor or
+        an operation; hovering shows the path to the output; zoom, pan, search, a dark theme, all of it by keyboard,
+        too, and a table for those who do not see. Above 600 operations nothing unfolds.
         """
         self._check_size()
         words = Numbered()
