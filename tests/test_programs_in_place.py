@@ -57,7 +57,7 @@ VIEWS: list[Callable[[Any], Any]] = [
     lambda x: x.transpose(0, -1),
     lambda x: x.detach(),
     lambda x: x.view(-1) if x.ndim == 1 else x[0],
-    lambda x: x.view(-1) if x.is_contiguous() else x.T,
+    lambda x: x.view(-1) if x.is_contiguous() else x.mT,
     lambda x: x.diagonal() if x.ndim == 2 else x.narrow(0, 0, 1),
     lambda x: x.permute(*range(x.ndim)[::-1]).squeeze(0),
     lambda x: x.split(1, -1)[0] if hasattr(x, "graph") else x[..., :1],  # of many views at once PyTorch refuses it
