@@ -107,9 +107,6 @@ class Tensor(TensorCore):
             raise IndexError(f"size: Dimension out of range: {dim}, and the shape is {self.shape}")
         return self.shape if dim is None else self.shape[dim]
 
-    def dim(self) -> int:
-        return self.ndim
-
     def numel(self) -> int:
         return self._array.size  # type: ignore[no-any-return]
 
@@ -358,12 +355,6 @@ class Tensor(TensorCore):
     def contiguous(self) -> Any:
         """The tensor itself if its memory is in row-major order, else a copy that is."""
         return self if self._array.flags.c_contiguous else ew.clone(self, order="C")
-
-    def is_contiguous(self) -> builtins.bool:
-        return self._array.flags.c_contiguous  # type: ignore[no-any-return]
-
-    def is_floating_point(self) -> builtins.bool:
-        return self.dtype.kind == "f"
 
 
 def _unlike(array: Array, value: Array, where: Any) -> Array:

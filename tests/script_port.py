@@ -124,7 +124,7 @@ def missing_attributes() -> dict[str, str]:
     except ImportError:
         return {}
     found: dict[str, str] = {}
-    have: set[str] = set()
+    have = {"values", "indices"}  # of sparse tensors; of dicts, and of what x.max(dim) returns, too
     for kind, (theirs, mine) in KINDS.items():
         names = {name for name in dir(operator.attrgetter(theirs)(torch)) if not name.startswith("_")}
         have |= {name for name in names if hasattr(find(f"autograd_mini.{mine}"), name)}
@@ -151,7 +151,12 @@ def keywords(function: Any) -> set[str] | None:
         return None
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return None
-    return {*parameters, *({"input", "other", "out"} if hasattr(function, "__wrapped__") else ())}
+    return {*parameters, *({"input", "other", "out"} if _takes_out(function) else ())}
+
+
+def _takes_out(function: Any) -> bool:
+    """Whether `functions.function_of` made it."""
+    return getattr(function, "__globals__", {}).get("__name__") == "autograd_mini.functions"
 
 
 def port(source: str) -> tuple[str, list[Missing]]:

@@ -120,3 +120,11 @@ def test_methods_that_our_tensors_lack() -> None:
         return
     assert hasattr(torch.Tensor, lacking) and not hasattr(am.Tensor, lacking)
     assert missing == [(3, f"Tensor.{lacking}")]
+
+
+def test_what_dicts_and_named_tuples_have_is_not_missing() -> None:
+    """PyTorch's tensors have `values`, too, if they are sparse; no function of nn.functional takes out=."""
+    source = "import torch\nimport torch.nn.functional as F\nx = torch.ones(2, 2).max(1).values\nd = {}\nd.values()\n"
+    assert port(source)[1] == []
+    missing = port(source + "torch.exp(x, out=x)\nF.mse_loss(x, x, out=x)\n")[1]
+    assert [name for _, name in missing] == ["F.mse_loss(out=)"]
