@@ -152,3 +152,17 @@ def test_no_layer_with_weights_is_left_out() -> None:
             weightless.add(name)
     left = {n for n in set(am.nn.__all__) - built - weightless if inspect.isclass(getattr(am.nn, n))}
     assert left <= {"Module", "Parameter", "RNNBase", "Summary", "TransformerDecoder"}, left
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "torch"])
+def test_pytorchs_files_can_be_mapped(kind: str, tmp_path: Path) -> None:
+    """Numbers are as they were written; training on them leaves the file as it is."""
+    theirs, path = torch.nn.Sequential(torch.nn.Linear(6, 3), torch.nn.BatchNorm1d(3)), tmp_path / "weights"
+    (files.save_file if kind == "safetensors" else torch.save)(theirs.state_dict(), path)
+    before, mapped = path.read_bytes(), am.load(path, mmap=True)
+    assert mapped.keys() == theirs.state_dict().keys()
+    for name, tensor in theirs.state_dict().items():
+        np.testing.assert_array_equal(mapped[name].numpy(), tensor.numpy(), strict=True)
+        mapped[name].fill_(7)
+    assert path.read_bytes() == before
+    assert am.load(path, mmap=True)["0.weight"].tolist() == theirs[0].weight.tolist()
