@@ -449,8 +449,9 @@ def collectives(rank: int, size: int, folder: Path) -> Found:
     replica = parallel(nn.Linear(2, 2), loss_reduction="sum")
     replica(am.ones(1, 2)).sum().backward()
     found["summed twice"] = _error(lambda: replica(am.ones(1, 2)).sum().backward())
-    replica.zero_grad()
-    replica(am.ones(1, 2)).sum().backward()
+    for set_to_none in (True, False):
+        replica.zero_grad(set_to_none)
+        replica(am.ones(1, 2)).sum().backward()
     found["sampler"] = list(DistributedSampler(range(7), shuffle=False))
     try:
         from threadpoolctl import threadpool_info
