@@ -317,13 +317,15 @@ def memory(tensor: TensorCore) -> Array:
 
 
 def propagate(
-    roots: Iterable[tuple[Node, Array]], retain_graph: bool, create_graph: bool, targets: set[Node] | None = None
-) -> dict[Node, Array]:
+    roots: Iterable[tuple[Node, Array]], retain_graph: bool, create_graph: bool, targets: set[Node] | None = None,
+    ages: dict[Node, float] | None = None,
+) -> dict[Node, Array]:  # fmt: skip
     """The chain rule: from the gradients of `roots` to those of `targets` (default: all leaves that are reached).
 
     Always takes the youngest node whose gradient is still to be passed on: all that was computed from it is younger
     still, so its gradient is complete. No recursion, and only the frontier is held. With create_graph the gradients
-    are Tensors, so the rules, unchanged, are recorded in their turn.
+    are Tensors, so the rules, unchanged, are recorded in their turn. ages: other numbers for some nodes, to come to
+    them sooner.
     """
     roots = list(roots)
     useful = None if targets is None else _leading_to(targets, roots)
@@ -369,7 +371,7 @@ def propagate(
             so_far = pending.get(parent)
             if so_far is None:
                 pending[parent] = result if parent.primitive is not None else _own(result, gradient, kept)
-                heappush(frontier, (-parent.number, parent))
+                heappush(frontier, (-(parent.number if ages is None else ages.get(parent, parent.number)), parent))
             elif in_place and parent.primitive is None:  # a leaf's own, as of a weight that is used many times
                 so_far += result
                 pending[parent] = so_far
@@ -382,10 +384,10 @@ def propagate(
 
 def _seeded(
     roots: list[tuple[Node, Array]], watch: Watcher | None
-) -> tuple[dict[Node, Array], list[tuple[int, Node]]]:
+) -> tuple[dict[Node, Array], list[tuple[float, Node]]]:
     """What the walk starts with: the gradients so far of the nodes on the frontier, and these, the youngest first."""
     pending: dict[Node, Array] = {}
-    frontier: list[tuple[int, Node]] = []
+    frontier: list[tuple[float, Node]] = []
     for i, (node, gradient) in enumerate(roots):
         if watch is not None:
             watch.backward(None, i, gradient)

@@ -33,21 +33,19 @@ def _walk(
     if not replicas or targets is not None:
         return propagate(roots, retain_graph, create_graph, targets)
     first = _first_uses([node for node, _ in roots])
-    numbers: dict[Node, int] = {}
+    waited: list[Node] = []
     handles: list[HookHandle] = []
     try:
         for replica in replicas:
             replica._reached = {id(extra_of(leaf).tensor()) for leaf in first}  # type: ignore[misc]
             for leaf, place in replica.awaits().items() if not create_graph else ():
                 if leaf in first:
-                    numbers.setdefault(leaf, leaf.number)
+                    waited.append(leaf)
                     handles.append(_call(replica, place, leaf))
-        for i, (leaf, _) in enumerate(numbers.items(), 1):  # between two integers, for these are taken
-            leaf.number = first[leaf] - i / (len(numbers) + 1)  # type: ignore[assignment]
-        return propagate(roots, retain_graph, create_graph)
+        # Between two integers, for these are taken.
+        ages = {leaf: first[leaf] - i / (len(waited) + 1) for i, leaf in enumerate(dict.fromkeys(waited), 1)}
+        return propagate(roots, retain_graph, create_graph, None, ages)
     finally:
-        for leaf, number in numbers.items():
-            leaf.number = number
         for handle in handles:
             handle.remove()
 
