@@ -51,6 +51,8 @@ class Primitive:
         for unknown in [*(set(self.asked) - position.keys()), *(rules.keys() - set(self.inputs))]:
             known = ", ".join(filter(None, position))
             raise TypeError(f"{name}: {unknown!r} in its rules is neither g, {known} nor an input")
+        # Does it reduce over several axes, so that an empty `dim` means all? Then its option says "Axis".
+        self.empty_is_all = getattr(inspect.unwrap(forward), "__annotations__", {}).get("axis") == "Axis"
         self.complete = MISSING not in self.options.values()  # no option must be given
         self.keeps_values = not {"out", *self.inputs}.isdisjoint(self.asked)
         self.asks_shapes = not set(self.asked).isdisjoint(self.shapes)
@@ -92,10 +94,14 @@ class Primitive:
             places = dict(zip(self.options, extra, strict=False))
             if options and (twice := places.keys() & options.keys()):
                 raise TypeError(f"{self.name}() got multiple values for argument {min(twice)!r}")
+            if self.empty_is_all and is_empty(places["axis"]):
+                places["axis"] = None
             args, options = args[: len(self.inputs)], {**places, **options}
         given, options = options, {k if k in self.options else _ALIASES.get(k, k): v for k, v in options.items()}
         if len(options) != len(given):
             raise TypeError(f"{self.name}() got the same argument twice, by two names: {', '.join(given)}")
+        if self.empty_is_all and "axis" not in given and is_empty(options.get("axis")):
+            options["axis"] = None
         args += tuple(options.pop(name) for name in self.inputs[len(args) :] if name in options)
         if unknown := options.keys() - self.options.keys():
             raise TypeError(f"{self.name}() got an unexpected keyword argument {min(unknown)!r}")
@@ -106,6 +112,14 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}({', '.join(self.inputs)})>"
+
+
+def is_empty(axes: Any) -> bool:
+    """Whether this is a list of no axes: as `dim`, or by position, PyTorch's sums take that for all axes.
+
+    As `axis` it is NumPy's: none, so that nothing is summed.
+    """
+    return isinstance(axes, (tuple, list)) and not axes
 
 
 def _signature(forward: Callable[..., Array], rules: Iterable[str]) -> tuple[tuple[str, ...], dict[str, Any], bool]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .arrays import without_tensors
 from .engine import TensorCore
-from .primitive import NUMPY
+from .primitive import NUMPY, is_empty
 from .rules import reduce
 
 _REDUCE = {np.add: reduce.sum, np.maximum: reduce.amax, np.minimum: reduce.amin}
@@ -37,6 +37,9 @@ def _array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **option
 def _array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """What any other function of NumPy's does with a Tensor."""
     if function in NUMPY:
+        prim = getattr(NUMPY[function], "primitive", None)
+        if len(args) == 2 and is_empty(args[1]) and prim is not None and prim.empty_is_all:
+            args, kwargs = args[:1], {"axis": args[1], **kwargs}  # by position it would be PyTorch's: all axes
         return NUMPY[function](*args, **kwargs)
     try:
         return function(*without_tensors(args), **without_tensors(kwargs))

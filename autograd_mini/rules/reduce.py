@@ -14,13 +14,14 @@ from ..arrays import array_from
 from ..devices import beside, is_memory
 from ..engine import Array, TensorCore, wrap
 from ..modes import F
-from ..primitive import NUMPY, ShapeError, call, composition, primitive
+from ..primitive import NUMPY, ShapeError, call, composition, is_empty, primitive
 from . import elementwise as ew
 from .elementwise import astype, isnan, maximum, minimum, where
 from .index import take_along_dim
 from .shape import cat, flatten, squeeze
 
-Axis = int | Sequence[int] | None
+Axis = int | Sequence[int] | None  # an empty sequence, given as `dim`, means all axes, as None does
+AxisOrNone = int | Sequence[int] | None  # of `any` and `all`, for which it means none, also in PyTorch
 _SMALL = 2048  # elements: below it a copy is faster than a view that says the same
 _add: Any = np.add.reduce  # what np.sum calls, without its detour through Python
 
@@ -311,13 +312,13 @@ def argmin(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Arra
 
 
 @primitive(numpy=np.any)
-def any(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def any(x: Array, *, axis: AxisOrNone = None, keepdims: bool = False) -> Array:
     """Whether any element is true (nonzero)."""
     return np.any(x, axis=_axis(x, axis), keepdims=keepdims)
 
 
 @primitive(numpy=np.all)
-def all(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def all(x: Array, *, axis: AxisOrNone = None, keepdims: bool = False) -> Array:
     """Whether all elements are true (nonzero)."""
     return np.all(x, axis=_axis(x, axis), keepdims=keepdims)
 
@@ -366,10 +367,20 @@ def median_of_all(x: Array, *, axis: None = None, keepdims: bool = False) -> Arr
 
 
 def either_name(function: F) -> F:
-    """Decorator: the function's `dim` and `keepdim` may be called axis and keepdims as well, as in PyTorch."""
+    """Decorator: the function's `dim` and `keepdim` may be called axis and keepdims as well, as in PyTorch.
+
+    Where several axes are allowed, an empty `dim` means all; an empty `axis` none, as in NumPy.
+    """
+
+    place = function.__code__.co_varnames.index("dim")
+    several = function.__annotations__["dim"] == "Axis"
 
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
+        if several and is_empty(options.get("dim")):
+            options["dim"] = None
+        elif several and is_empty(args[place] if place < len(args) else None):
+            args = (*args[:place], None, *args[place + 1 :])
         for ours, theirs in (("axis", "dim"), ("keepdims", "keepdim")):
             if ours in options:
                 if theirs in options:
@@ -514,7 +525,8 @@ def norm(x: Array, p: float | str = "fro", dim: Axis = None, keepdim: bool = Fal
     if isinstance(p, str) and p != "fro":
         raise NotImplementedError(f"norm: p={p!r} needs the singular values of a matrix: use a number, inf or 'fro'")
     x = x if dtype is None else astype(x, dtype=np.dtype(dtype))
-    return vector_norm(x, 2 if isinstance(p, str) else p, dim, keepdim)
+    p = 2 if isinstance(p, str) else p
+    return vector_norm(x, p, axis=dim, keepdim=keepdim)  # type: ignore[call-arg]
 
 
 @composition(numpy=np.nansum)
@@ -528,7 +540,8 @@ def nansum(x: Array, dim: Axis = None, keepdim: bool = False) -> Array:
 @either_name
 def nanmean(x: Array, dim: Axis = None, keepdim: bool = False) -> Array:
     """The mean of what is not NaN."""
-    return nansum(x, dim, keepdim) / sum(ew.logical_not(isnan(x)), axis=dim, keepdims=keepdim)
+    count = sum(ew.logical_not(isnan(x)), axis=dim, keepdims=keepdim)
+    return nansum(x, axis=dim, keepdim=keepdim) / count  # type: ignore[call-arg]
 
 
 @composition(numpy=np.diff)
@@ -549,8 +562,8 @@ def diff(x: Array, n: int = 1, dim: int = -1, prepend: Array = None, append: Arr
 
 # Where NumPy's arguments differ from PyTorch's: it divides by n unless told otherwise, and flattens without an axis.
 NUMPY[np.sort] = lambda a, axis=-1: sort(a, axis).values
-NUMPY[np.var] = lambda a, axis=None, *, ddof=0, keepdims=False: var(a, axis, keepdim=keepdims, correction=ddof)
-NUMPY[np.std] = lambda a, axis=None, *, ddof=0, keepdims=False: std(a, axis, keepdim=keepdims, correction=ddof)
+NUMPY[np.var] = lambda a, axis=None, *, ddof=0, keepdims=False: var(a, axis=axis, keepdim=keepdims, correction=ddof)  # type: ignore[call-arg]
+NUMPY[np.std] = lambda a, axis=None, *, ddof=0, keepdims=False: std(a, axis=axis, keepdim=keepdims, correction=ddof)  # type: ignore[call-arg]
 NUMPY[np.cumsum] = lambda a, axis=None: cumsum(flatten(a), axis=0) if axis is None else cumsum(a, axis=axis)
 NUMPY[np.cumprod] = lambda a, axis=None: cumprod(flatten(a), axis=0) if axis is None else cumprod(a, axis=axis)
 

@@ -156,7 +156,8 @@ def test_what_transformers_refuse() -> None:
 
 
 CAUSAL_CALLS = [  # the layer, how many inputs it takes, the name of a mask and that of its hint
-    ("TransformerEncoderLayer", 1, "src_mask", "is_causal"), ("TransformerDecoderLayer", 2, "tgt_mask", "tgt_is_causal"),
+    ("TransformerEncoderLayer", 1, "src_mask", "is_causal"),
+    ("TransformerDecoderLayer", 2, "tgt_mask", "tgt_is_causal"),
     ("TransformerDecoderLayer", 2, "memory_mask", "memory_is_causal"), ("TransformerEncoder", 1, "mask", "is_causal"),
     ("TransformerDecoder", 2, "tgt_mask", "tgt_is_causal"),
     ("TransformerDecoder", 2, "memory_mask", "memory_is_causal"), ("Transformer", 2, "src_mask", "src_is_causal"),

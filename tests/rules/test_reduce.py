@@ -403,6 +403,42 @@ def test_an_axis_may_come_in_a_tensor_and_is_given_once() -> None:
             getattr(x, name)(axis=0, dim=1)
 
 
+EMPTY = ["sum", "mean", "var", "std", "amax", "amin", "count_nonzero", "nansum", "nanmean", "norm", "any", "all"]
+
+
+@pytest.mark.parametrize("name", EMPTY)
+@pytest.mark.parametrize("empty", [(), []])
+def test_no_dims_are_all_dims_as_in_pytorch(torch: Any, name: str, empty: Any) -> None:
+    values = np.array([[1.0, -2.0, 0.0], [0.5, 3.0, 2.0]])
+    lead = (2,) if name == "norm" else ()
+    for options in ({}, {"keepdim": True})[: 1 if name == "count_nonzero" else 2]:  # PyTorch's has no keepdim
+        ours, theirs = am.tensor(values, requires_grad=True), torch.tensor(values, requires_grad=True)
+        for give in (lambda x: getattr(x, name)(*lead, dim=empty, **options),  # noqa: B023
+                     lambda x: getattr(x, name)(*lead, empty, **options)):  # noqa: B023  # fmt: skip
+            out, right = give(ours), give(theirs)
+            assert out.shape == tuple(right.shape)
+            np.testing.assert_allclose(out.detach().numpy(), right.detach().numpy(), rtol=1e-15)
+            if right.requires_grad:
+                whole = getattr(theirs, name)(*lead)  # the gradient of PyTorch's own var(dim=()) is inf
+                (slopes,), (rights,) = am.autograd.grad(out.sum(), ours), torch.autograd.grad(whole, theirs)
+                np.testing.assert_allclose(slopes.numpy(), rights.numpy(), rtol=1e-14)
+
+
+def test_no_axes_are_none_as_in_numpy() -> None:
+    values = np.array([[1.0, -2.0, 0.0], [0.5, 3.0, 2.0]])
+    for function in (np.sum, np.mean, np.var, np.std, np.max, np.amin, np.prod, np.any, np.count_nonzero, np.nansum):
+        out = function(am.tensor(values), axis=())
+        assert out.shape == (2, 3) or function in (np.var, np.std)
+        np.testing.assert_array_equal(out.numpy(), function(values, axis=()))
+    np.testing.assert_array_equal(np.sum(am.tensor(values), ()).numpy(), values)
+    x = am.tensor(values)
+    assert x.logsumexp([], True).item() == x.logsumexp((0, 1)).item()  # without keepdim an accident in PyTorch
+    assert x.prod(()).item() == 0 and am.linalg.vector_norm(x, 2, ()).item() == x.norm().item()
+    for name in ("argmax", "max"):
+        with pytest.raises(TypeError):
+            getattr(x, name)(dim=())
+
+
 def test_means_of_integers_are_refused() -> None:
     for name in ("mean", "var", "std"):
         with pytest.raises(RuntimeError, match=r"float"):
