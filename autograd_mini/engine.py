@@ -443,8 +443,7 @@ def copied(gradient: Array) -> Array:
 
 def _usable(node: Node, create_graph: bool) -> tuple[Any, ...]:
     """The kept values, proved to be there and unchanged; as Tensors if the backward pass is recorded."""
-    kept = node.kept
-    if kept is None:
+    if (kept := node.kept) is None:
         raise RuntimeError(
             f"Trying to backward through the graph a second time: the values kept by {node!r} were freed by the"
             " first. Specify retain_graph=True if you need to backward through the graph again."
