@@ -1,4 +1,4 @@
-"""`Tensor`: the class that users hold. Operators, indexing, in-place changes, NumPy's and Python's protocols.
+"""`Tensor`: the class that users hold. Operators, conversions, NumPy's and Python's protocols.
 
 The operations themselves come from `rules/`: each public entry becomes a method at the end of this file.
 """
@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import devices, engine
+from . import devices, engine, in_place
 from .arrays import array_from, plain_index
 from .devices import copy_of, memory_of
 from .dtypes import dtype_of
-from .engine import Array, Node, TensorCore, leaf_node, memory, wrap
-from .modes import current_mode
-from .primitive import OPERATIONS, ShapeError
+from .engine import Array, TensorCore, leaf_node, memory, wrap
+from .primitive import OPERATIONS
 from .protocols import _array_function, _array_ufunc
 from .rules import elementwise as ew
 from .rules import index, linalg, shape
-from .writes import check_result, check_writable, describe, outlive, owner, seen_in, tick, writes
+from .writes import describe, writes
 
 
 def _reflected(operation: Callable[..., Any]) -> Callable[..., Any]:
@@ -231,62 +230,7 @@ class Tensor(TensorCore):
 
     # ------------------------------------------------------------------------------------------------- in place
 
-    def __setitem__(self, item: Any, value: Any) -> None:
-        where, mode = index.numbers_first(plain_index(item), self.shape), current_mode()
-        value = value if isinstance(value, TensorCore) else wrap(devices.beside(array_from(value, self.dtype), self))
-        where = index.placed(where, self._array)
-        recorded = mode.grad and (self._node is not None or value._node is not None)
-        if recorded and seen_in(self):
-            self._write(index.setitem(wrap(copy_of(self._array), self._node), value, index=where))
-            return
-        check_writable(self, recorded, mode.grad)
-        array = memory(self)
-        if recorded:  # the history of x[i] = v: x keeps its gradient but at i, v gets it there
-            before = wrap(_unlike(array, value._array, where), self._node)
-            node = index.setitem(before, value, index=where)._node
-        try:
-            array[where] = value._array
-        except (ValueError, IndexError) as error:
-            kind = ShapeError if isinstance(error, ValueError) else IndexError
-            raise kind(f"x[...] = value, x: {describe(array)}: {error}") from error
-        writes.note(array, recorded)
-        if recorded:
-            self._explain(node)
-
-    def _write(self, result: Tensor) -> Tensor:
-        """Take over the values (and, if it is recorded, the history) of `result`, in this tensor's own memory."""
-        grad_enabled = current_mode().grad
-        check_writable(self, result._node is not None, grad_enabled)
-        check_result(self, result)
-        if result._node is not None and result.dtype != self.dtype:
-            result = ew.astype(result, dtype=self.dtype)
-        elif result._node is None and self._node is not None and grad_enabled:  # a constant cuts the history off
-            result = index.setitem(wrap(copy_of(self._array), self._node), result, index=...)
-        node = result._node
-        if node is not None and (seen := seen_in(self)):  # x[i] += v is part of the history of x, and of all its views
-            outlive(node, self._array)
-            base, look = seen
-            base._write(index.copy_slices(base, result, look=look))
-            return self
-        if isinstance(self._array, np.generic):  # immutable, so nobody shares it
-            self._array, self._node = result._array.astype(self.dtype), node if node is not None else self._node
-            return self
-        if node is not None:
-            outlive(node, self._array)
-        self._array[...] = result._array
-        writes.note(self._array, node is not None)
-        if node is not None:
-            self._explain(node)
-        return self
-
-    def _explain(self, node: Node | None) -> None:
-        assert node is not None
-        node.number = tick()  # younger than the write whose result it explains
-        self._node = node
-        for reference in tuple(getattr(self, "_views", ())):
-            view = reference()
-            if view is not None and not (view.is_leaf and view.requires_grad) and (seen := seen_in(view)):
-                view._explain(seen[1](self)._node)
+    __setitem__, _write = in_place.set_item, in_place.write
 
     def where(self, condition: Any, other: Any) -> Any:
         """self where the condition holds, other elsewhere."""
@@ -357,31 +301,11 @@ class Tensor(TensorCore):
         return self if self._array.flags.c_contiguous else ew.clone(self, order="C")
 
 
-def _unlike(array: Array, value: Array, where: Any) -> Array:
-    """`array`, or a copy of it for x[i] += v, where Python assigns the already changed view x[i] to itself."""
-    if devices.is_memory(value) and owner(value) is owner(array):
-        target = index.read_view.primitive.forward(array, index=where)
-        if devices.is_memory(target) and devices.place(target) == devices.place(value):
-            return copy_of(array)
-    return array
-
-
 def _rebuild(kind: type[Tensor], array: Array, requires_grad: builtins.bool) -> Tensor:
     made = kind.__new__(kind)
     made._array, made._node = array, None
     made._node = leaf_node(made) if requires_grad else None
     return made
-
-
-def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Tensor]:
-    whole = hasattr(operation, "primitive")
-
-    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        before = self if whole or self._node is None else wrap(copy_of(self._array), self._node)
-        return self._write(operation(before, *args, **options))  # of a composition, inner nodes may keep `before`
-
-    method.__name__, method.__doc__ = name, f"`{operation.__name__}`, in place."
-    return method
 
 
 _elementwise = [f for f in vars(ew).values() if OPERATIONS.get(getattr(f, "__name__", "")) is f]
@@ -390,8 +314,8 @@ for _name, _function in OPERATIONS.items():
     if not hasattr(Tensor, _name):
         setattr(Tensor, _name, _function)
     if _function in _in_place_too and not hasattr(Tensor, _name + "_"):
-        setattr(Tensor, _name + "_", _in_place(_function, _name + "_"))
+        setattr(Tensor, _name + "_", in_place.in_place(_function, _name + "_"))
 for _name in ("add", "sub", "mul", "truediv", "pow"):
-    setattr(Tensor, f"__i{_name}__", _in_place(getattr(Tensor, f"__{_name}__"), f"__i{_name}__"))
+    setattr(Tensor, f"__i{_name}__", in_place.in_place(getattr(Tensor, f"__{_name}__"), f"__i{_name}__"))
 
 engine.tensor_class = Tensor

@@ -56,7 +56,8 @@ MAY_IMPORT = {
     "primitive": {"engine", "modes", "writes", "devices", "dtypes", "arrays"},
     "rules": {"arrays", "writes", "engine", "modes", "devices", "primitive", "rules"},
     "protocols": {*LOW, "rules"},
-    "tensor": {*LOW, "rules", "protocols"},
+    "in_place": {*LOW, "rules"},
+    "tensor": {*LOW, "rules", "protocols", "in_place"},
     "optim": {*LOW, "tensor", "creation", "autograd", "optim", "rules"},
     "nn": {*LOW, "tensor", "creation", "autograd", "rules", "nn", "utils"},
 }

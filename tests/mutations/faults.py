@@ -164,7 +164,7 @@ FAULTS = [
           "        if False:\n            return coroutine", THREADS),
     Fault("modes.py", "return generator if inspect.isgeneratorfunction(function) else wrapper", "return wrapper",
           f"{THREADS} {ENGINE}"),
-    Fault("engine.py", "heappush(frontier, (-parent.number, parent))", "heappush(frontier, (parent.number, parent))",
+    Fault("engine.py", "heappush(frontier, (-(parent.number if", "heappush(frontier, ((parent.number if",
           f"{ENGINE} {PROGRAMS}"),
     Fault("engine.py", "and node.number >= oldest:", "and node.number >= oldest + 2:", f"{ENGINE} tests/test_autograd.py"),
     # optimizers
