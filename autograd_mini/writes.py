@@ -1,4 +1,4 @@
-"""Which memory was written when: a value that backward needs and that was overwritten must be noticed, never differentiated.
+"""Which memory was written when: a kept value that was overwritten must be noticed, never differentiated.
 
 Nodes and writes are numbered by one clock. A kept value is stale if its memory was written after its node was made,
 so no value carries a version, and while nothing is written all this costs one comparison per node.
