@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -145,9 +146,25 @@ def _remainder_divisor(g: Array, out: Array, x: Array, y: Array) -> Array:
     return -g * np.rint((x - out) / y)
 
 
-remainder = primitive(np.remainder, x=lambda g: g, y=_remainder_divisor)
-fmod = primitive(np.fmod, x=lambda g: g, y=_remainder_divisor)
-floor_divide = primitive(np.floor_divide, x=_zero, y=_zero)
+def _divided(ufunc: np.ufunc) -> Callable[[Array, Array], Array]:
+    """`ufunc` of two numbers; integers, which have no inf, are not divided by 0."""
+
+    def forward(x: Array, y: Array) -> Array:
+        if not (_is_float(x) or _is_float(y)) and np.size(x) and not np.all(y):
+            raise RuntimeError(f"ZeroDivisionError: {ufunc.__name__} of integers, and a divisor is 0")
+        return ufunc(x, y)
+
+    forward.__doc__ = f"np.{ufunc.__name__}; of integers by 0 an error."
+    return forward
+
+
+remainder = primitive(
+    _divided(np.remainder), name="remainder", numpy=np.remainder, x=lambda g: g, y=_remainder_divisor
+)
+fmod = primitive(_divided(np.fmod), name="fmod", numpy=np.fmod, x=lambda g: g, y=_remainder_divisor)
+floor_divide = primitive(
+    _divided(np.floor_divide), name="floor_divide", numpy=np.floor_divide, x=_zero, y=_zero
+)
 floor = primitive(np.floor, x=_zero)
 ceil = primitive(np.ceil, x=_zero)
 trunc = primitive(np.trunc, numpy=np.fix, x=_zero)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -105,6 +106,27 @@ def test_nothing_is_not_a_number_at_the_origin() -> None:
     assert slopes("hypot", [0.0], [0.0]) == [[0.0], [0.0]]  # NaN in PyTorch
     assert slopes("atan2", [0.0], [0.0]) == [[0.0], [0.0]]
     assert slopes("logaddexp", [-INF, -INF], [-INF, 0.0]) == [[0.0, 0.0], [0.0, 1.0]]  # as of logsumexp
+
+
+@pytest.mark.parametrize("name", ["floor_divide", "remainder", "fmod", "div"])
+def test_integers_are_not_divided_by_zero(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    rounded = [{"rounding_mode": "floor"}, {"rounding_mode": "trunc"}] if name == "div" else [{}]
+    for options, divisor in itertools.product(rounded, (0, [1, 0, 2])):
+        for lib in (torch, am):
+            x = lib.tensor([3, 0, -4])
+            y = divisor if divisor == 0 else lib.tensor(divisor)
+            with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+                getattr(lib, name)(x, y, **options)
+            with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+                getattr(x, name + "_")(y, **options)
+            assert getattr(lib, name)(x[:0], divisor if divisor == 0 else y[:0], **options).tolist() == []
+        with np.errstate(all="ignore"):
+            mine = getattr(am, name)(am.tensor([3, 0, -4]), 0.0, **options)
+        np.testing.assert_array_equal(mine, getattr(torch, name)(torch.tensor([3, 0, -4]), 0.0, **options))
+    for by_zero in (lambda x: x // 0, lambda x: x % 0, lambda x: 5 // x, lambda x: 5 % x):
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            by_zero(am.tensor([1, 0]))
 
 
 def test_the_quotient_behind_a_remainder_is_exact() -> None:
