@@ -314,26 +314,47 @@ def _source(x: Array, source: Array, name: str) -> Array:
     return source
 
 
-def _cropped(source: Array, shape: tuple[int, ...]) -> Array:
-    """The corner of `source` that an index of this shape uses."""
-    if getattr(source, "shape", shape) in (shape, ()):
+def _number(value: Any, name: str) -> Any:
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(
+            f"{name} only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
+    return value
+
+
+def _cropped(x: Array, dim: int, index: Array, source: Array, name: str) -> Array:
+    """The corner of `source` that the index uses."""
+    source, shape = _source(x, source, name), np.shape(index)
+    given = getattr(source, "shape", shape)
+    if given == shape or (not given and not np.size(index)):
         return source
+    if len(given) != len(shape):
+        raise RuntimeError(
+            f"{name}: Index tensor must have the same number of dimensions as src tensor, but index is {list(shape)}"
+            f" and src {list(given)}"
+        )
+    if np.size(index) and any(n > m for n, m in zip(shape, given, strict=True)):
+        raise RuntimeError(
+            f"{name}: Expected index {list(shape)} to be no larger than self {list(x.shape)} apart from dimension {dim}"
+            f" and to be no larger size than src {list(given)}"
+        )
     return getitem(source, index=tuple(slice(n) for n in shape))
 
 
 @composition()
 def scatter(x: Array, dim: int, index: Array, src: Array = None, *, value: float | None = None) -> Array:
     """A copy of x with out[index[i][j][k]][j][k] = src[i][j][k] for dim 0, and so on; or one number everywhere."""
-    src = value if src is None else src
     where = _element_index(x, dim, index, "scatter")
-    return setitem(x, _cropped(_source(x, src, "scatter"), np.shape(index)), index=where)
+    if src is None:
+        return setitem(x, _number(value, "scatter"), index=where)
+    return setitem(x, _cropped(x, dim, index, src, "scatter"), index=where)
 
 
 @composition()
 def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
     """`scatter` that adds, also where an element is named several times."""
     where = _element_index(x, dim, index, "scatter_add")
-    return x + put(_cropped(_source(x, src, "scatter_add"), np.shape(index)), index=where, shape=x.shape)
+    return x + put(_cropped(x, dim, index, src, "scatter_add"), index=where, shape=x.shape)
 
 
 @composition()
@@ -356,7 +377,7 @@ def index_copy(x: Array, dim: int, index: Array, source: Array) -> Array:
 @composition()
 def index_fill(x: Array, dim: int, index: Array, value: float) -> Array:
     """A copy of x with one number in the rows (for dim 0) that `index` names."""
-    return setitem(x, value, index=_row_index(x, dim, index, "index_fill"))
+    return setitem(x, _number(value, "index_fill"), index=_row_index(x, dim, index, "index_fill"))
 
 
 @composition()

@@ -238,6 +238,26 @@ def test_gather_and_scatter_against_pytorch(dim: int, seed: int) -> None:
                 np.testing.assert_allclose(one.grad.numpy(), other.grad.numpy(), err_msg=name, atol=1e-12)
 
 
+def test_scatter_and_index_fill_want_a_source_that_fits() -> None:
+    torch = pytest.importorskip("torch")
+    none = np.zeros((0, 2), int)
+    for lib in (torch, am):
+        x, index = lib.zeros(3, 3), lib.tensor([[0], [1]])
+        for scatter in (lib.scatter, lib.scatter_add):
+            with pytest.raises(RuntimeError, match=r"Expected index \[2, 1\] to be no larger .*than src \[1, 1\]"):
+                scatter(x, 0, index, lib.ones(1, 1))
+            with pytest.raises(RuntimeError, match="same number of dimensions as src"):
+                scatter(x, 0, index, lib.tensor(2.0))
+            assert scatter(x, 0, lib.tensor(none), lib.ones(1, 1)).tolist() == x.tolist()
+        for value in (lib.ones(1), lib.ones(3)):
+            with pytest.raises(RuntimeError, match=r"index_fill_? only supports a 0-dimensional value tensor"):
+                x.index_fill(0, lib.tensor([0]), value)
+            with pytest.raises(RuntimeError, match=r"index_fill_? only supports a 0-dimensional value tensor"):
+                x.index_fill_(0, lib.tensor([0]), value)
+        assert x.index_fill(0, lib.tensor([0]), lib.tensor(2.0)).sum() == 6
+        assert x.scatter(0, index, value=2.0).sum() == x.scatter(0, index, 2.0).sum() == 4
+
+
 def test_scatter_takes_the_corner_of_a_larger_source() -> None:
     """PyTorch has no derivative here, central differences have."""
     x, src, index = leaf(normal(3, 2)), leaf(normal(4, 5, seed=1)), am.tensor([[0, 2], [1, 0]])
