@@ -429,7 +429,7 @@ def called() -> str:
         known: Any = frame.f_globals.get(code.co_name)
         function = inspect.unwrap(known)
         if getattr(function, "__code__", None) is code and not code.co_name.startswith("_"):
-            name = "" if frame.f_globals is globals() else f"{function.__name__}: "
+            name = "" if frame.f_globals is globals() else f"{known.__name__}: "
         frame = frame.f_back  # type: ignore[assignment]
     return name
 

@@ -76,13 +76,19 @@ def pow(x: Array, exponent: Array) -> Array:
 @composition(name="add")
 def add_multiple(x: Array, other: Array, *, alpha: Number = 1) -> Array:
     """x + alpha * other."""
-    return add(x, other if alpha == 1 else mul(other, alpha))
+    return add(x, other if alpha == 1 else _multiple(x, other, alpha))
 
 
 @composition(name="sub")
 def sub_multiple(x: Array, other: Array, *, alpha: Number = 1) -> Array:
     """x - alpha * other."""
-    return sub(x, other if alpha == 1 else mul(other, alpha))
+    return sub(x, other if alpha == 1 else _multiple(x, other, alpha))
+
+
+def _multiple(x: Array, other: Array, alpha: Number) -> Array:
+    if isinstance(alpha, float) and not (_is_float(x) or _is_float(other)):
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return mul(other, alpha)
 
 
 @composition(name="div")
@@ -502,13 +508,14 @@ def clamp_max(x: Array, max: Array) -> Array:
 
 
 @primitive(
-    numpy=np.where,
     public=False,
     x=lambda g, condition: np.where(condition, g, 0.0),
     y=lambda g, condition: np.where(condition, 0.0, g),
 )
 def where(condition: Array, x: Array, y: Array) -> Array:
     """x where the condition holds, y elsewhere."""
+    if (dtype := getattr(condition, "dtype", None)) is not None and dtype.char not in "?B":
+        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {dtype}")
     return np.where(condition, x, y)
 
 

@@ -12,9 +12,9 @@ from ..devices import beside, memory_of
 from ..engine import Array
 from ..primitive import ShapeError, call, composition, primitive
 from .conv import halves_as_singles
-from .elementwise import logsigmoid, maximum, rsqrt, square, where
+from .elementwise import astype, logsigmoid, maximum, rsqrt, square, where
 from .linalg import matmul, product, rows
-from .reduce import mean, norm, var
+from .reduce import either_name, mean, norm, one_axis, var
 from .reduce import sum as add_up
 from .shape import permute, reshape, swapaxes, unsqueeze
 
@@ -50,9 +50,12 @@ def _total(x: Array, axis: int | tuple[int, ...], y: Array = None) -> Array:
     return (np.einsum("...i->...", x) if y is None else np.einsum("...i,...i->...", x, y))[..., None]
 
 
-@primitive(x=lambda g, out, axis: out * (g - _total(g, axis, out)))
+@primitive(public=False, x=lambda g, out, axis: out * (g - _total(g, axis, out)))
 def softmax(x: Array, *, axis: int) -> Array:
     """exp(x) / sum(exp(x)) along an axis, shifted by the maximum so that nothing overflows."""
+    axis = axis if type(axis) is int else one_axis(axis)
+    if not x.size:
+        return x.copy()
     with np.errstate(invalid="ignore"):  # NaN where all is -inf, or something inf
         e = memory_of(x - np.max(x, axis=axis, keepdims=True))
         np.exp(e, out=e)  # in place: one array is made instead of three
@@ -60,13 +63,30 @@ def softmax(x: Array, *, axis: int) -> Array:
     return e
 
 
-@primitive(x=lambda g, out, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
+@primitive(public=False, x=lambda g, out, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
 def log_softmax(x: Array, *, axis: int) -> Array:
     """log(softmax(x)), without ever taking the logarithm of 0."""
+    axis = axis if type(axis) is int else one_axis(axis)
+    if not x.size:
+        return x.copy()
     with np.errstate(invalid="ignore"):
         shifted = memory_of(x - np.max(x, axis=axis, keepdims=True))
         shifted -= np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
     return shifted
+
+
+@composition(name="softmax")
+@either_name
+def softmax_as(x: Array, dim: int, dtype: Any = None) -> Array:
+    """exp(x) / sum(exp(x)) along an axis; dtype: that of the computation."""
+    return softmax(x if dtype is None else astype(x, dtype=np.dtype(dtype)), axis=dim)
+
+
+@composition(name="log_softmax")
+@either_name
+def log_softmax_as(x: Array, dim: int, dtype: Any = None) -> Array:
+    """log(softmax(x)) along an axis, finite where softmax itself would be 0; dtype: that of the computation."""
+    return log_softmax(x if dtype is None else astype(x, dtype=np.dtype(dtype)), axis=dim)
 
 
 def _is_class(target: Array) -> bool:

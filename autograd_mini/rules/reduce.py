@@ -46,6 +46,14 @@ def _several(axis: Any) -> tuple[int, ...]:
         raise TypeError(f"expected an axis, an integer, or several of them, but got {axis!r}") from None
 
 
+def one_axis(axis: Any) -> int:
+    """An axis where there can be only one. Raises TypeError for None and for several."""
+    try:
+        return operator.index(axis)
+    except TypeError:
+        raise TypeError(f"argument 'dim' must be int, not {type(axis).__name__}") from None
+
+
 def reduced_count(shape: tuple[int, ...], axis: Axis) -> int:
     """How many elements one element of the result stands for."""
     count = 1
@@ -236,7 +244,7 @@ def cumsum(x: Array, *, axis: int, dtype: Any = None) -> Array:
 
 
 def _running(function: Any, x: Array, axis: int, dtype: Any) -> Array:
-    axes = reduced_axes(x.ndim, axis)
+    axes = reduced_axes(x.ndim, one_axis(axis))
     total = function(x, axis=axes[0] if axes else None, dtype=dtype or _WIDE.get(x.dtype.char)).reshape(x.shape)
     return total.astype(x.dtype) if dtype is None and x.dtype.char == "e" else total
 
@@ -551,6 +559,8 @@ def diff(x: Array, n: int = 1, dim: int = -1, prepend: Array = None, append: Arr
     axes = reduced_axes(x.ndim, dim)
     if not axes:
         raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
     ends = [part for part in (prepend, x, append) if part is not None]
     x = cat(ends, axes[0]) if len(ends) > 1 else x
     lead = (slice(None),) * axes[0]
@@ -575,12 +585,20 @@ def _array(x: Array) -> Array:
     return x if is_memory(x) else array_from(x)
 
 
-@composition(name="where", numpy=np.where)
+@composition(name="where")
 def where_or_nonzero(condition: Array, input: Array = None, other: Array = None) -> Array:
     """`input` where the condition holds and `other` elsewhere; with the condition alone, the indices where it holds."""
     if input is None and other is None:
         return tuple(wrap(index) for index in np.nonzero(np.atleast_1d(_array(condition))))
     return where(condition, input, other)
+
+
+def _numpys_where(condition: Array, *choices: Array) -> Array:
+    """np.where, for which any number is a condition."""
+    return where_or_nonzero(condition if _array(condition).dtype.kind == "b" else ew.ne(condition, 0), *choices)
+
+
+NUMPY[np.where] = _numpys_where
 
 
 @composition(numpy=np.bincount)

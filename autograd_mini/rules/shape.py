@@ -277,7 +277,9 @@ def movedim(x: Array, source: Any, destination: Any) -> Array:
 
 @composition()
 def flip(x: Array, *axes: Any, dims: Any = None) -> Array:
-    """The elements in reverse order along the axes (none named: along all)."""
+    """The elements in reverse order along the axes, which must be named."""
+    if not axes and dims is None:
+        raise TypeError('flip() missing 1 required positional arguments: "dims"')
     return flip_axes(x, dims=_all_axes(_flat(axes) if axes else dims, x.ndim))
 
 
@@ -620,7 +622,7 @@ def numpy_as(function: Any, operation: Any, **renamed: str) -> None:
 numpy_as(np.reshape, reshape, a="x")
 numpy_as(np.swapaxes, swapaxes, a="x", axis1="axis0", axis2="axis1")
 numpy_as(np.moveaxis, movedim, a="x")
-numpy_as(np.flip, flip, m="x", axis="dims")
+NUMPY[np.flip] = lambda m, axis=None: flip_axes(m, dims=_all_axes(axis, m.ndim))  # without an axis: along all
 numpy_as(np.fliplr, fliplr, m="x")
 numpy_as(np.flipud, flipud, m="x")
 numpy_as(np.roll, roll, a="x", shift="shifts", axis="dims")

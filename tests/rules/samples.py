@@ -498,6 +498,10 @@ COMPOSED: dict[str, Entry] = {  # public operations that are made of others; cal
     ),
     "add": Entry([*binary(), Sample(normal(2, 3), normal(3, seed=1), alpha=2)], None, alpha_of("add")),
     "sub": Entry([*binary(), Sample(normal(2, 3), normal(3, seed=1), alpha=-0.5)], None, alpha_of("sub")),
+    **{
+        name: Entry([Sample(normal(2, 3), 1), Sample(normal(2, 3), 0), Sample(normal(0, 3), 0)], None, name)
+        for name in ("softmax", "log_softmax")
+    },
     "subtract": Entry([Sample(normal(2, 3), normal(3, seed=1))], np.subtract, "subtract"),
     "div": Entry(
         [*binary(right=positive), *(Sample(normal(5) * 3, positive(5), rounding_mode=m) for m in ("trunc", "floor"))],

@@ -129,6 +129,19 @@ def test_integers_are_not_divided_by_zero(name: str) -> None:
             by_zero(am.tensor([1, 0]))
 
 
+@pytest.mark.parametrize("name", ["add", "sub", "subtract"])
+def test_a_multiple_of_integers_is_whole(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    for lib in (torch, am):
+        i, x = lib.tensor([3, 0, -4]), lib.tensor([1.0, 2.0, 3.0])
+        for other in (1, i):
+            with pytest.raises(RuntimeError, match="alpha must not be a floating point number"):
+                getattr(lib, name)(i, other, alpha=2.5)
+            assert getattr(lib, name)(i, other, alpha=2).dtype == lib.int64
+        assert getattr(lib, name)(i, x, alpha=2.5).dtype == getattr(lib, name)(x, i, alpha=2.5).dtype == lib.float32
+        assert getattr(lib, name)(i, 1.5, alpha=2.5).dtype == lib.float32
+
+
 def test_the_quotient_behind_a_remainder_is_exact() -> None:
     """1 is 9 times 0.1 and a rest, though 1 / 0.1 rounds to 10."""
     assert slopes("fmod", [1.0], [0.1])[1] == [-9.0]

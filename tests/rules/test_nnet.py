@@ -28,6 +28,30 @@ def functional() -> Any:
 # -------------------------------------------------------------------------------------------- softmax and norms
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_softmax_in_another_dtype_of_nothing_and_along_one_axis(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    for lib in (torch, am):
+        x = lib.tensor([[1.0, 4.0, 9.0]], requires_grad=True)
+        function = getattr(lib, name)
+        for out in (function(x, 1, dtype=lib.float64), getattr(x, name)(1, lib.float64)):
+            assert out.dtype == lib.float64
+        out[0, 0].backward()
+        assert x.grad.dtype == lib.float32
+        assert function(lib.tensor([1, 2]), 0, dtype=lib.float32).dtype == lib.float32
+        for shape, dim in (((0, 3), 0), ((0, 3), 1), ((3, 0), 1)):
+            nothing = lib.zeros(shape, requires_grad=True)
+            out = function(nothing, dim)
+            assert tuple(out.shape) == shape
+            out.sum().backward()
+            assert tuple(nothing.grad.shape) == shape
+        for wrong in (None, (), (0, 1)):
+            with pytest.raises(TypeError, match=f"argument 'dim' must be int, not {type(wrong).__name__}"):
+                getattr(x, name)(dim=wrong)
+    right = getattr(torch, name)(torch.tensor([[1.0, 4.0, 9.0]]), 1, dtype=torch.float64).numpy()
+    np.testing.assert_allclose(getattr(am, name)(am.tensor([[1.0, 4.0, 9.0]]), 1, dtype=am.float64), right, rtol=1e-15)
+
+
 def test_softmax_of_nothing_but_minus_infinity_is_nan_without_a_warning() -> None:
     assert np.isnan(am.softmax(am.full((2,), -np.inf), 0).numpy()).all()
     assert np.isnan(am.log_softmax(am.full((2,), -np.inf), 0).numpy()).all()

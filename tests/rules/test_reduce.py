@@ -439,6 +439,33 @@ def test_no_axes_are_none_as_in_numpy() -> None:
             getattr(x, name)(dim=())
 
 
+def test_running_totals_along_one_axis_and_differences_of_an_order(torch: Any) -> None:
+    for lib in (torch, am):
+        x = lib.tensor([1.0, 4.0, 9.0])
+        for call, wrong in itertools.product((x.cumsum, x.cumprod), (None, (), (0,))):
+            with pytest.raises(TypeError, match=f"argument 'dim' must be int, not {type(wrong).__name__}"):
+                call(dim=wrong)
+        with pytest.raises(RuntimeError, match="order must be non-negative but got -1"):
+            x.diff(n=-1)
+        assert x.diff(n=0).tolist() == x.tolist()
+
+
+def test_a_condition_is_true_or_false(torch: Any) -> None:
+    for lib in (torch, am):
+        x, zero = lib.tensor([1.0, 4.0, 9.0]), lib.zeros(3)
+        for wrong in (lib.tensor([1, 0, 2]), x):
+            with pytest.raises(RuntimeError, match="where expected condition to be a boolean tensor"):
+                lib.where(wrong, x, zero)
+            with pytest.raises(RuntimeError, match="where expected condition to be a boolean tensor"):
+                x.where(wrong, zero)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # bytes are deprecated in PyTorch
+            assert lib.where(lib.tensor([1, 0, 2], dtype=lib.uint8), x, zero).tolist() == [1, 0, 9]
+    numbers = np.array([1, 0, 2])  # NumPy's function takes them
+    assert np.where(am.tensor(numbers), x, 0.0).tolist() == [1, 0, 9] == np.where(numbers, x, 0.0).tolist()
+    assert np.where(am.tensor(numbers))[0].tolist() == [0, 2]
+
+
 def test_means_of_integers_are_refused() -> None:
     for name in ("mean", "var", "std"):
         with pytest.raises(RuntimeError, match=r"float"):

@@ -364,3 +364,16 @@ def test_cdist(p: float) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
     with pytest.raises(RuntimeError, match="cdist: expected"):
         am.cdist(am.ones(2, 3), am.ones(2, 4))
+
+
+def test_flip_names_its_axes_unlike_numpys() -> None:
+    torch = pytest.importorskip("torch")
+    values = np.arange(6.0).reshape(2, 3)
+    for lib in (torch, am):
+        x = lib.tensor(values)
+        for call in (x.flip, lambda: lib.flip(x)):  # noqa: B023
+            with pytest.raises(TypeError, match=r'flip\(\) missing 1 required positional arguments: "dims"'):
+                call()
+        assert x.flip([]).tolist() == x.tolist() and x.flip(0, 1).tolist() == values[::-1, ::-1].tolist()
+    for options in ({}, {"axis": None}, {"axis": 1}, {"axis": (0, -1)}):
+        np.testing.assert_array_equal(np.flip(am.tensor(values), **options), np.flip(values, **options))
