@@ -36,6 +36,9 @@ RECORDED["chain"] = {"nodes": 1.0, "held": 224, "calls forward": 2.0, "calls bac
 RECORDED["import"] = {"own": 27, "others": 18, "bytes": 1_168_000}
 # Small objects are Python's own affair, and so are NumPy's short-lived arrays.
 SLACK = {"held": 1.02, "allocated forward": 1.05, "allocated backward": 1.05}
+# NumPy reuses the memory of a temporary only where it finds the interpreter's main loop on the stack by its name,
+# which some builds of Python do not show (Debian's 3.14), nor does Windows. The largest of the steps grows by 10.6 %.
+SLACK_WITHOUT_ELISION = {"held": 1.02, "allocated forward": 1.11, "allocated backward": 1.11}
 HOW = {
     "chain": "Look at `record`, `Node` and `propagate`, and at `python tests/benchmarks/run.py --profile tiny_ops_0d`.",
     "import": "`python -X importtime -c 'import autograd_mini'` shows what is loaded.",
@@ -50,13 +53,13 @@ def counted() -> dict[str, Any]:
     return json.loads(run.stdout)
 
 
-def check(what: str, figures: Figures, recorded: Figures, how: str) -> None:
+def check(what: str, figures: Figures, recorded: Figures, how: str, slack: Figures = SLACK) -> None:
     """Every figure at most as recorded; a message says what grew, and how to see why."""
     assert figures.keys() == recorded.keys()
     grown = [
         f"{name}: {figures[name]:,} instead of {most:,}"
         for name, most in recorded.items()
-        if figures[name] > most * SLACK.get(name, 1)
+        if figures[name] > most * slack.get(name, 1)
     ]
     assert not grown, f"{what} costs more than recorded in {Path(__file__).name}: {'; '.join(grown)}. {how}"
 
@@ -65,7 +68,8 @@ def check(what: str, figures: Figures, recorded: Figures, how: str) -> None:
 def test_it_costs_no_more_than_recorded(what: str, counted: dict[str, Any]) -> None:
     how = f"`python tests/benchmarks/run.py --profile {what}` shows the operations."
     often = f" Called most: {counted['called most'][what]}" if what in STEPS else ""
-    check(what, counted[what], RECORDED[what], HOW.get(what, how) + often)
+    slack = SLACK if counted["elides"] else SLACK_WITHOUT_ELISION
+    check(what, counted[what], RECORDED[what], HOW.get(what, how) + often, slack)
 
 
 def test_backward_frees_what_the_graph_keeps_as_it_goes() -> None:
