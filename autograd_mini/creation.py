@@ -326,6 +326,10 @@ def multinomial(
     The weights need not sum to 1. Raises RuntimeError for negative, infinite or all-zero weights, and where more
     samples are asked for, without replacement, than there are weights above 0.
     """
+    if not 1 <= probabilities.ndim <= 2:
+        raise RuntimeError(f"prob_dist must be 1 or 2 dim, but got {probabilities.ndim}")
+    if operator.index(num_samples) <= 0:
+        raise RuntimeError(f"cannot sample n_sample <= 0 samples, but got {num_samples}")
     weights = np.atleast_2d(probabilities.detach().cpu().numpy()).astype(np.float64)
     if not np.isfinite(weights).all() or (weights < 0).any() or (weights.sum(-1) == 0).any():
         raise RuntimeError("probability tensor contains either inf, nan or element < 0, or a row of zeros")

@@ -175,6 +175,20 @@ def test_multinomial_refuses_bad_weights(weights: list[float]) -> None:
         am.multinomial(am.tensor(weights), 1)
 
 
+@pytest.mark.parametrize("replacement", [False, True])
+def test_multinomial_refuses_what_is_no_number_of_samples_and_other_shapes(replacement: bool) -> None:
+    torch = pytest.importorskip("torch")
+    for lib in (torch, am):
+        for count in (0, -1):
+            with pytest.raises(RuntimeError, match="cannot sample n_sample <= 0 samples"):
+                lib.multinomial(lib.ones(3), count, replacement)
+        with pytest.raises(TypeError):
+            lib.multinomial(lib.ones(3), 1.5, replacement)
+        for weights in (lib.tensor(1.0), lib.ones(2, 2, 3)):
+            with pytest.raises(RuntimeError, match="prob_dist must be 1 or 2 dim"):
+                lib.multinomial(weights, 2, replacement)
+
+
 def test_multinomial_refuses_more_than_there_are() -> None:
     with pytest.raises(RuntimeError, match="3 times"):
         am.multinomial(am.tensor([1.0, 1.0, 0.0]), 3)
