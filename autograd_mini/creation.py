@@ -241,8 +241,15 @@ def manual_seed(seed: int) -> Generator:
     return default_generator.manual_seed(seed)
 
 
-def _draw(generator: Generator | None) -> np.random.Generator:
-    return (generator or default_generator).numpy
+def source_of(generator: Generator | None) -> np.random.Generator:
+    """NumPy's generator behind this one, or behind the default one. Raises TypeError for what is no Generator."""
+    if generator is None:
+        return default_generator.numpy
+    if not isinstance(generator, Generator):
+        raise TypeError(
+            f"generator must be an autograd_mini.Generator, not {generator!r:.40}: Generator().manual_seed(…) makes one"
+        )
+    return generator.numpy
 
 
 def _floats(kind: str, name: str, about: str) -> Callable[..., Tensor]:
@@ -252,7 +259,7 @@ def _floats(kind: str, name: str, about: str) -> Callable[..., Tensor]:
         *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: DTypeLike = None, device: Any = None,
         requires_grad: bool = False
     ) -> Tensor:
-        wanted, shape, source = dtype_of(dtype), _shape(sizes if size is None else (size,)), _draw(generator)
+        wanted, shape, source = dtype_of(dtype), _shape(sizes if size is None else (size,)), source_of(generator)
         if wanted.kind != "f":
             raise RuntimeError(f"random floats cannot be drawn as {wanted}: use randint for integers")
         if wanted.itemsize == 2 and kind == "random":  # rounding a float32 just below 1 would give 1
@@ -278,7 +285,7 @@ def randint(
     low = 0 if low is None else low
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    array = _draw(generator).integers(low, high, _shape((size,)))
+    array = source_of(generator).integers(low, high, _shape((size,)))
     return _made(array, dtype, requires_grad, device)
 
 
@@ -294,7 +301,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: DTypeLike = n
     """The integers 0 to n - 1 in random order."""
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, but got {n}")
-    return _made(_draw(generator).permutation(n), dtype, False)
+    return _made(source_of(generator).permutation(n), dtype, False)
 
 
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
@@ -313,7 +320,7 @@ def bernoulli(p: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with probability p, else 0, elementwise, in the dtype of p."""
     if not np.all((p._array >= 0) & (p._array <= 1)):
         raise RuntimeError("bernoulli: expected all p to be in [0, 1], but some are not")
-    drawn = devices.beside(_draw(generator).random(p.shape), p._array)
+    drawn = devices.beside(source_of(generator).random(p.shape), p._array)
     return wrap((drawn < p._array).astype(p.dtype))
 
 
@@ -333,7 +340,7 @@ def multinomial(
     weights = np.atleast_2d(probabilities.detach().cpu().numpy()).astype(np.float64)
     if not np.isfinite(weights).all() or (weights < 0).any() or (weights.sum(-1) == 0).any():
         raise RuntimeError("probability tensor contains either inf, nan or element < 0, or a row of zeros")
-    source = _draw(generator)
+    source = source_of(generator)
     if replacement:
         edges = np.cumsum(weights, -1)
         points = source.random((len(weights), num_samples)) * edges[:, -1:]
@@ -360,7 +367,7 @@ def _new(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def _fill(draw: Callable[..., Array], about: str) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: float, generator: Generator | None = None) -> Tensor:
-        return self.copy_(draw(_draw(generator), self.shape, *args))
+        return self.copy_(draw(source_of(generator), self.shape, *args))
 
     method.__doc__ = f"Fill with {about}, in place."
     return method

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
+from autograd_mini.nn.functional import scaled_dot_product_attention
 
 N = 20_000
 
@@ -173,6 +174,24 @@ def test_multinomial_without_replacement() -> None:
 def test_multinomial_refuses_bad_weights(weights: list[float]) -> None:
     with pytest.raises(RuntimeError, match="probability"):
         am.multinomial(am.tensor(weights), 1)
+
+
+@pytest.mark.parametrize("wrong", [0, False, 5, "x", np.random.default_rng(0)], ids=str)
+def test_what_is_no_generator_is_refused(wrong: Any) -> None:
+    torch = pytest.importorskip("torch")
+    for lib in (torch, am):
+        for draw in (lambda am: am.rand(2, generator=wrong), lambda am: am.randperm(3, generator=wrong),
+                     lambda am: am.bernoulli(am.ones(2), generator=wrong), lambda am: am.ones(2).uniform_(generator=wrong),
+                     lambda am: am.multinomial(am.ones(2), 1, generator=wrong)):  # fmt: skip
+            with pytest.raises(TypeError, match="enerator"):
+                draw(lib)
+    for fill in (am.nn.init.trunc_normal_, am.nn.init.orthogonal_, am.nn.init.uniform_):
+        with pytest.raises(TypeError, match=r"generator must be an autograd_mini\.Generator"):
+            fill(am.zeros(2, 2), generator=wrong)
+    with pytest.raises(TypeError, match=r"generator must be an autograd_mini\.Generator"):
+        am.nn.init.sparse_(am.zeros(2, 2), 0.5, generator=wrong)
+    with pytest.raises(TypeError, match=r"generator must be an autograd_mini\.Generator"):
+        scaled_dot_product_attention(am.ones(2, 2), am.ones(2, 2), am.ones(2, 2), dropout_p=0.5, generator=wrong)
 
 
 @pytest.mark.parametrize("replacement", [False, True])

@@ -52,7 +52,7 @@ def trunc_normal_(
     """Normal with this mean and standard deviation, but never outside [a, b]."""
     if not a < b or std <= 0:
         raise ValueError(f"trunc_normal_ needs a < b and std > 0, but got a={a}, b={b}, std={std}")
-    source, normal = (generator or creation.default_generator).numpy, NormalDist(mean, std)
+    source, normal = creation.source_of(generator), NormalDist(mean, std)
     low, high = normal.cdf(a), normal.cdf(b)
     if high - low < 0.1:  # draws would seldom fall inside: invert the distribution function, number by number
         quantiles = np.clip(source.uniform(low, high, tensor.shape), 1e-300, 1 - 2.0**-53)
@@ -108,7 +108,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     if not 0 <= sparsity <= 1:
         raise ValueError(f"sparsity is the fraction of zeros, between 0 and 1, but got {sparsity}")
     normal_(tensor, 0, std, generator)
-    source = (generator or creation.default_generator).numpy
+    source = creation.source_of(generator)
     values = tensor.detach().numpy()
     for column in range(tensor.shape[1]):
         values[source.permutation(tensor.shape[0])[: math.ceil(sparsity * tensor.shape[0])], column] = 0
@@ -126,7 +126,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return tensor
     rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
     shape = (max(rows, columns), min(rows, columns))
-    q, r = np.linalg.qr((generator or creation.default_generator).numpy.standard_normal(shape))
+    q, r = np.linalg.qr(creation.source_of(generator).standard_normal(shape))
     q = q * np.where(np.diagonal(r) < 0, -1, 1)  # without the signs, Q would not be uniform
     return _fill(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
 

@@ -139,9 +139,9 @@ def dropout(
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0:
         return input
-    if generator is None:
-        from ..creation import default_generator as generator
-    kept = beside(generator.numpy.random(input.shape, dtype=np.float32) >= p, input)
+    from ..creation import source_of
+
+    kept = beside(source_of(generator).random(input.shape, dtype=np.float32) >= p, input)
     mask = np.multiply(kept, 1 / (1 - p) if p < 1 else 0.0, dtype=input.dtype)
     return input.mul_(mask) if inplace else input * mask
 
