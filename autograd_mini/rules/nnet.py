@@ -337,6 +337,8 @@ def binary_losses(x: Array, target: Array) -> Array:
     """-(target log x + (1 - target) log(1 - x)) for probabilities x, elementwise; no logarithm is below -100."""
     if x.size and not (x.min() >= 0 and x.max() <= 1):
         raise ValueError("all elements of input should be between 0 and 1")
+    if target.size and not (target.min() >= 0 and target.max() <= 1):
+        raise ValueError("all elements of target should be between 0 and 1")
     return (target - 1) * _log_from_minus_100(1 - x) - target * _log_from_minus_100(x)
 
 

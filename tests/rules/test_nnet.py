@@ -267,6 +267,17 @@ def test_likenesses() -> None:
         assert np.isfinite(zero.grad.numpy()).all() and not out.any()  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("wrong", [2.0, -0.1, float("nan")])
+def test_targets_are_probabilities(wrong: float) -> None:
+    torch = pytest.importorskip("torch")
+    for lib in (torch, am):
+        x, target = lib.tensor([0.5, 0.5]), lib.tensor([wrong, 0.5])
+        with pytest.raises(RuntimeError, match="all elements of target should be between 0 and 1"):
+            lib.nn.functional.binary_cross_entropy(x, target)
+        ends = lib.nn.functional.binary_cross_entropy(x, lib.tensor([0.0, 1.0]))
+        assert ends.item() == pytest.approx(np.log(2))
+
+
 def test_errors_of_losses() -> None:
     for loss in (nnet.binary_cross_entropy, nnet.binary_cross_entropy_with_logits):
         with pytest.raises(ValueError, match="must be the same as input size"):
