@@ -3,6 +3,7 @@
 from __future__ import annotations  # noqa: I001 - names side by side
 
 import math
+import operator
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -175,7 +176,12 @@ def interpolate(
     if len(each) != count:
         raise ValueError(f"interpolate: expected {count} sizes or factors for {tuple(input.shape)}, but got {each}")
     old = input.shape[2:]
-    new = each if scale_factor is None else tuple(math.floor(n * factor) for n, factor in zip(old, each, strict=True))
+    if scale_factor is None:
+        new = tuple(operator.index(n) for n in each)
+    else:
+        new = tuple(math.floor(n * factor) for n, factor in zip(old, each, strict=True))
+    if any(n <= 0 for n in (*old, *new)):
+        raise ShapeError(f"Input and output sizes should be greater than 0, but got input {old} and output {new}")
     if mode == "area":
         pools = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d}
         return pools[count](input, new)  # type: ignore[no-any-return]

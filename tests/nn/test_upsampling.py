@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from nn.beside_torch import check, numbers, same, same_error
+from nn.beside_torch import LIBRARIES, check, numbers, same, same_error
 
 import autograd_mini as am
 
@@ -45,3 +45,17 @@ def test_what_is_refused() -> None:
     same_error(lambda lib: lib.nn.functional.interpolate(lib.tensor(image), 2, mode="linear"), "no mode 'linear'")
     with pytest.raises(NotImplementedError, match="no mode 'bicubic'"):
         am.nn.functional.interpolate(am.tensor(image), 2, mode="bicubic")
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "linear"])
+def test_sizes_that_leave_nothing_are_refused(mode: str) -> None:
+    for options in ({"size": 0}, {"size": -1}, {"scale_factor": 0.1}, {"scale_factor": -0.5}):
+        for lib in LIBRARIES:
+            with pytest.raises(RuntimeError, match="Input and output sizes should be greater than 0"):
+                lib.nn.functional.interpolate(lib.ones(1, 1, 4), mode=mode, **options)
+    for lib in LIBRARIES:
+        with pytest.raises(RuntimeError, match="Input and output sizes should be greater than 0"):
+            lib.nn.functional.interpolate(lib.ones(1, 1, 0), size=2, mode=mode)
+        with pytest.raises(TypeError):
+            lib.nn.functional.interpolate(lib.ones(1, 1, 4), size=2.5, mode=mode)
+        assert tuple(lib.nn.functional.interpolate(lib.ones(0, 1, 4), size=2, mode=mode).shape) == (0, 1, 2)
