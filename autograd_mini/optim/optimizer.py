@@ -268,7 +268,7 @@ def check(options: Group, **names: str) -> None:
         if isinstance(value, Tensor) and value.numel() != 1:
             raise ValueError(f"Tensor {name} must be 1-element")
         try:
-            number = float(value)
+            number = float(+value)  # the sign refuses a string, which float would read
         except (TypeError, ValueError):
             raise TypeError(f"Invalid {what}: {value!r} is not a number") from None
         if not 0.0 <= number < math.inf:

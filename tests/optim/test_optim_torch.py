@@ -193,6 +193,17 @@ def test_the_same_error_for_a_bad_option(name: str) -> None:
         assert str(found.value) == str(expected.value)
 
 
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Adagrad", "RMSprop", "Adadelta", "LBFGS"])
+@pytest.mark.parametrize("wrong", ["0.1", b"1", None, [0.1]], ids=str)
+def test_a_text_is_no_learning_rate(name: str, wrong: Any) -> None:
+    for lib in (torch, am):
+        with pytest.raises(TypeError):
+            getattr(lib.optim, name)([lib.ones(1, requires_grad=True)], lr=wrong)
+    if name == "SGD":
+        with pytest.raises(TypeError, match=r"Invalid momentum value: '0.9' is not a number"):
+            optim.SGD([am.ones(1, requires_grad=True)], lr=0.1, momentum="0.9")
+
+
 def test_nan_is_no_learning_rate_for_sgd_either() -> None:
     with pytest.raises(ValueError, match="Invalid learning rate: nan"):
         optim.SGD([am.ones(1, requires_grad=True)], lr=float("nan"))
