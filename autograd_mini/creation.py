@@ -283,6 +283,10 @@ def randint(
     if size is None:
         low, high, size = 0, low, high
     low = 0 if low is None else low
+    try:
+        low, high = operator.index(low), operator.index(high)
+    except TypeError:
+        raise TypeError(f"randint(): low and high must be int, not {low!r} and {high!r}") from None
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     array = source_of(generator).integers(low, high, _shape((size,)))
@@ -299,6 +303,7 @@ def randint_like(x: Any, low: Any, high: Any = None, *, dtype: DTypeLike = None,
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DTypeLike = np.int64) -> Tensor:
     """The integers 0 to n - 1 in random order."""
+    n = operator.index(n)
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, but got {n}")
     return _made(source_of(generator).permutation(n), dtype, False)

@@ -181,7 +181,8 @@ def test_what_is_no_generator_is_refused(wrong: Any) -> None:
     torch = pytest.importorskip("torch")
     for lib in (torch, am):
         for draw in (lambda am: am.rand(2, generator=wrong), lambda am: am.randperm(3, generator=wrong),
-                     lambda am: am.bernoulli(am.ones(2), generator=wrong), lambda am: am.ones(2).uniform_(generator=wrong),
+                     lambda am: am.bernoulli(am.ones(2), generator=wrong),
+                     lambda am: am.ones(2).uniform_(generator=wrong),
                      lambda am: am.multinomial(am.ones(2), 1, generator=wrong)):  # fmt: skip
             with pytest.raises(TypeError, match="enerator"):
                 draw(lib)
@@ -192,6 +193,19 @@ def test_what_is_no_generator_is_refused(wrong: Any) -> None:
         am.nn.init.sparse_(am.zeros(2, 2), 0.5, generator=wrong)
     with pytest.raises(TypeError, match=r"generator must be an autograd_mini\.Generator"):
         scaled_dot_product_attention(am.ones(2, 2), am.ones(2, 2), am.ones(2, 2), dropout_p=0.5, generator=wrong)
+
+
+def test_bounds_of_integers_are_integers() -> None:
+    torch = pytest.importorskip("torch")
+    for lib in (torch, am):
+        for bounds in ((1.5, 3.5), (3.0,), ("3",), (0, 3.5)):
+            with pytest.raises(TypeError, match="randint"):
+                lib.randint(*bounds, (2,))
+        with pytest.raises(TypeError):
+            lib.randint_like(lib.ones(2), 1.5)
+        with pytest.raises(TypeError):
+            lib.randperm(3.5)
+        assert lib.randint(lib.tensor(1), (2,)).tolist() == lib.randint(np.int64(1), (2,)).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("replacement", [False, True])
