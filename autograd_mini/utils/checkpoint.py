@@ -18,7 +18,7 @@ from ..engine import Node
 from ..modes import ModeSwitch, Watcher, current_mode, is_grad_enabled
 from ..writes import tick, writes
 
-_UNSUPPORTED = {"context_fn", "debug", "early_stop"}  # PyTorch's, never passed on to the function
+_DEFAULTS = {"context_fn": None, "debug": False, "early_stop": True}  # PyTorch's, never passed on to the function
 
 
 class CheckpointError(RuntimeError):
@@ -42,8 +42,10 @@ def checkpoint(
     >>> x.grad
     tensor([ 5.4366, 22.1672])
     """
-    if use_reentrant or kwargs.keys() & _UNSUPPORTED:
-        given = "use_reentrant=True" if use_reentrant else ", ".join(sorted(kwargs.keys() & _UNSUPPORTED))
+    options = {name: kwargs.pop(name, default) for name, default in _DEFAULTS.items()}
+    others = {"use_reentrant": True} if use_reentrant else {k: v for k, v in options.items() if v is not _DEFAULTS[k]}
+    if others:
+        given = ", ".join(f"{name}={value!r}" for name, value in others.items())
         raise NotImplementedError(f"checkpoint: {given} is not supported: leave it out")
     if determinism_check not in ("default", "none"):
         raise ValueError(f"checkpoint: determinism_check must be 'default' or 'none', not {determinism_check!r}")

@@ -340,11 +340,19 @@ def test_anomalies_are_found_inside() -> None:
 
 
 def test_what_is_not_supported_says_so() -> None:
-    for options in ({"use_reentrant": True}, {"debug": True}, {"context_fn": None}):
+    for options in ({"use_reentrant": True}, {"debug": True}, {"early_stop": False}, {"context_fn": dict}):
         with pytest.raises(NotImplementedError, match=next(iter(options))):
             checkpoint(lambda x: x, x_of(), **options)
     with pytest.raises(ValueError, match="determinism_check"):
         checkpoint(lambda x: x, x_of(), determinism_check="maybe")
+
+
+def test_pytorchs_defaults_may_be_written_out() -> None:
+    torch = pytest.importorskip("torch")
+    for function, x in ((checkpoint, am.ones(2)), (torch.utils.checkpoint.checkpoint, torch.ones(2))):
+        x.requires_grad_()
+        function(lambda x: (x * x).sum(), x, use_reentrant=False, debug=False, early_stop=True).backward()
+        assert x.grad.tolist() == [2, 2]
 
 
 @given(st.data())
