@@ -45,7 +45,7 @@ def _total(x: Array, axis: int | tuple[int, ...], y: Array = None) -> Array:
 
     Of short rows by einsum: that takes a third of the time, and makes no array of products.
     """
-    if axis not in (-1, (-1,)) or x.shape[-1] > 1024 or x.dtype == np.float16:
+    if not x.ndim or axis not in (-1, (-1,)) or x.shape[-1] > 1024 or x.dtype == np.float16:
         return np.sum(x if y is None else x * y, axis=axis, keepdims=True)
     return (np.einsum("...i->...", x) if y is None else np.einsum("...i,...i->...", x, y))[..., None]
 

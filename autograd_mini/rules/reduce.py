@@ -237,7 +237,7 @@ def _power(x: Array, exponent: float) -> Array:
 # --------------------------------------------------------------------------------- products and running totals
 
 
-@primitive(name="cumsum", x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis))
+@primitive(name="cumsum", x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis) if g.ndim else g)
 def cumsum(x: Array, *, axis: int, dtype: Any = None) -> Array:
     """Each element plus all that stand before it along an axis."""
     return _running(np.cumsum, x, axis, dtype)

@@ -280,7 +280,8 @@ def flip(x: Array, *axes: Any, dims: Any = None) -> Array:
     """The elements in reverse order along the axes, which must be named."""
     if not axes and dims is None:
         raise TypeError('flip() missing 1 required positional arguments: "dims"')
-    return flip_axes(x, dims=_all_axes(_flat(axes) if axes else dims, x.ndim))
+    dims = _all_axes(_flat(axes) if axes else dims, x.ndim)
+    return flip_axes(x, dims=() if x.ndim == 0 and set(dims) <= {0, -1} else dims)  # a number has one axis for PyTorch
 
 
 @composition()

@@ -131,6 +131,22 @@ def test_std_of_equal_elements_has_gradient_zero() -> None:
     assert slope(x.std(dim=0, correction=0), x) == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("name", ["cumsum", "cumprod", "logsumexp", "softmax", "flip"])
+def test_a_number_has_one_axis_as_in_pytorch(name: str, axis: int, torch: Any) -> None:
+    found = []
+    for lib in (am, torch):
+        x = lib.tensor(0.5, requires_grad=True)
+        out = getattr(x**2, name)(axis)
+        with pytest.raises(IndexError):
+            getattr(x, name)(1)
+        (plain,) = lib.autograd.grad(out, x, retain_graph=True)
+        (slope,) = lib.autograd.grad(out, x, create_graph=True)
+        assert plain.item() == slope.item()
+        found.append([out.item(), slope.item(), lib.autograd.grad(slope, x)[0].item()])
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
 def test_all_forms_of_var_and_std(torch: Any) -> None:
     values = np.random.default_rng(0).standard_normal((3, 4))
     ours, theirs = am.tensor(values), torch.tensor(values)
