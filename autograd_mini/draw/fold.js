@@ -7,7 +7,7 @@ function folding(div, facts) {
   const nodes = [...modules, ...repeats].sort(sameSize), byKey = new Map(nodes.map(n => [n.key, n]));
   const unfolded = new Set([...facts.open.map(k => "m" + k), ...facts.unrolled.map(k => "x" + k)]);
   const around = op => nodes.filter(n => n.lo <= op && op < n.hi);
-  const own = new Set(facts.own), parameters = new Set(facts.parameters);
+  const own = new Set(facts.own), inside = new Set(facts.inside);
   const reads = new Map();  // "operation:place" -> the leaf that it reads there
   for (const [tail, head, , place] of facts.links) if (tail[0] === "t") reads.set(head + ":" + place, tail);
 
@@ -26,7 +26,8 @@ function folding(div, facts) {
     }
     return {id: (copy ? "r" : "u") + op, frames, copy};
   }
-  // A parameter that one module alone uses is told in its card; of the copies of a repeat the first stands for all.
+  // A parameter that one module alone uses is told in its card, and an input that is gone is kept quiet about; of the
+  // copies of a repeat the first stands for all.
   function leaf(id, uses) {
     const seen = uses.map(([op]) => see(op)), copy = seen[0].copy, [op, place] = uses[0];
     let first = id, others = false;
@@ -37,7 +38,7 @@ function folding(div, facts) {
       if (others && first !== id) return null;
     }
     const alone = new Set(seen.map(s => s.id)).size === 1 && (/m/.test(seen[0].id) || copy && own.has(first));
-    return alone && (parameters.has(id) || others) ? null : id;
+    return alone && (inside.has(id) || others) ? null : id;
   }
 
   function state() {

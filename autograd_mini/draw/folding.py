@@ -18,7 +18,7 @@ from .model import Model
 from .names import clean
 from .options import Options
 from .repeats import Repeat
-from .units import Plan, Unit, plan
+from .units import Plan, Unit, is_gone, plan
 from .view import Box, Drawing, Matrix, Row, Run, Strip, View, view_of
 
 MAX_OPS = 600  # of which each may become a box
@@ -111,7 +111,10 @@ def foldable(model: Model, options: Options, start: Plan | None, words: Numbered
         "modules": _facts(made, model, options, modules, [whole, folded]),
         "repeats": [],
         "own": [f"t{i}" for u in folded.units if u.repeat is not None for i in u.leaves],
-        "parameters": [f"t{i}" for i, wire in enumerate(model.wires) if wire.kind == "parameter" and not wire.output],
+        "inside": [
+            f"t{i}" for i, wire in enumerate(model.wires)
+            if is_gone(wire) or (wire.kind == "parameter" and not wire.output)
+        ],
         "open": [k for k, m in enumerate(modules) if start is None or _is_open(m, start)],
         "unrolled": [k for k, r in enumerate(repeats) if start is None or r not in start.repeats],
     }
@@ -168,7 +171,7 @@ def _facts(made: Foldable, model: Model, options: Options, modules: list[Module]
     cards: dict[tuple[bool, int, str], Box] = {}
     for depth in range(1, 1 + max((len(m.path) for m in modules), default=0)):
         for fold in (False, True):
-            made_so = plan(model, replace(options, depth=depth, fold=fold))
+            made_so = plan(model, replace(options, depth=depth, fold=fold), every_level=True)
             boxes = {box.id: box for box in view_of(model, options, made_so).boxes}
             for i, unit in enumerate(made_so.units):
                 if unit.module and fold == (unit.repeat is not None):

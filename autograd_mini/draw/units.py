@@ -6,10 +6,10 @@ operation belongs to exactly one unit, and the title says how many are shown as 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import itertools
 from dataclasses import dataclass, field
 
-from .model import Model
+from .model import Model, Wire
 from .options import Options
 from .repeats import Repeat, find_repeats
 
@@ -46,9 +46,14 @@ class Plan:
     unit_of: list[int]  # per operation
 
 
-def plan(model: Model, options: Options) -> Plan:
-    """Fold repeats, then modules `depth` levels down; those in `expand` are opened one level further."""
+def plan(model: Model, options: Options, every_level: bool = False) -> Plan:
+    """Fold repeats, then modules `depth` levels down; those in `expand` are opened one level further.
+
+    A list of modules with an inside is no level of its own, unless `every_level`.
+    """
+    lists = set() if every_level else _lists(model)
     repeats = find_repeats(model, options.min_repeats) if options.fold else []
+    repeats = [repeat for repeat in repeats if not _is_detail(model, repeat, options, lists)]
     units: list[Unit] = []
     unit_of = [0] * len(model.ops)
     inside = iter([*repeats, Repeat(len(model.ops), 1, 1)])
@@ -60,7 +65,7 @@ def plan(model: Model, options: Options) -> Plan:
             repeat = next(inside)
         here = repeat if op >= repeat.start else None
         base = _base(model, here) if here is not None else 0
-        module, frames = _place(model.ops[op].scope, base, options.depth, options.expand)
+        module, frames = _place(model.ops[op].scope, base, options, lists)
         copies = [op + k * here.period for k in range(here.count)] if here is not None else [op]
         if not (module and units and last == (module, here)):
             units.append(Unit([[] for _ in copies], module, here, frames))
@@ -83,13 +88,33 @@ def _base(model: Model, repeat: Repeat) -> int:
     return shared
 
 
-def _place(scope: str, base: int, depth: int, expand: Collection[str]) -> tuple[str, tuple[str, ...]]:
+def _lists(model: Model) -> set[str]:
+    """Modules that hold numbered modules with an inside, as a ModuleList of blocks."""
+    found = set()
+    for scope in {op.scope for op in model.ops}:
+        parts = scope.split(".")
+        found.update(".".join(parts[:k]) for k in range(1, len(parts) - 1) if parts[k].isdigit())
+    return found
+
+
+def _is_detail(model: Model, repeat: Repeat, options: Options, lists: set[str]) -> bool:
+    """Is this the lesser part of a module that is folded, as the three heads of an attention are?"""
+    scopes = [op.scope.split(".") for op in model.ops[repeat.start : repeat.stop]]
+    shared = [parts[0] for parts in itertools.takewhile(lambda p: len(set(p)) == 1, zip(*scopes, strict=False))]
+    module, _ = _place(".".join(shared), 0, options, lists)
+    ops = sum(op.scope == module or op.scope.startswith(module + ".") for op in model.ops) if module else 0
+    return 2 * repeat.period * repeat.count < ops
+
+
+def _place(scope: str, base: int, options: Options, lists: set[str]) -> tuple[str, tuple[str, ...]]:
     """The folded module that an operation belongs to, or ""; and the open modules around it."""
     parts = scope.split(".") if scope else []
     frames: list[str] = []
+    level = 0
     for k in range(base + 1, len(parts) + 1):
         path = ".".join(parts[:k])
-        if k - base >= depth and path not in expand:
+        level += path not in lists
+        if level >= options.depth and path not in options.expand and path not in lists:
             return path, tuple(frames)
         frames.append(path)
     return "", tuple(frames)
@@ -101,6 +126,8 @@ def _joins(model: Model, units: list[Unit], unit_of: list[int]) -> list[Join]:
     for i, wire in enumerate(model.wires):
         tail = unit_of[wire.producer] if wire.producer is not None else None
         heads = {unit_of[op] for op, _ in wire.uses}
+        if is_gone(wire) and all(units[head].module for head in heads):
+            continue
         if tail is None and len(heads) == 1 and _is_own(model, units, i, unit_of):
             unit = units[unit_of[wire.uses[0][0]]]
             if wire.uses[0][0] in unit.copies[0]:
@@ -115,6 +142,11 @@ def _joins(model: Model, units: list[Unit], unit_of: list[int]) -> list[Join]:
                 joins.setdefault((i if tail is None else tail, head, place if tail is None else -1, later),
                                  Join(i, tail, head, place, later))  # fmt: skip
     return list(joins.values())
+
+
+def is_gone(wire: Wire) -> bool:
+    """An input of which nothing is known any more, as the mask of a dropout: a folded module keeps it to itself."""
+    return wire.kind == "input" and wire.shape is None and not wire.name
 
 
 def _is_own(model: Model, units: list[Unit], leaf: int, unit_of: list[int]) -> bool:

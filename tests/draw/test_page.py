@@ -286,9 +286,11 @@ def test_a_click_folds_and_unfolds_one_module(visit) -> None:
     loss, model, names = net(2)
     tab = visit(draw_graph(loss, model, names, style="module", fold=False).html())
     closed = {"⊞ blocks", "⊞ head", "cross_entropy", "mean", "x", "t", "loss"}
+    opened = closed - {"⊞ blocks"} | {"⊟ blocks", "⊞ blocks.0", "⊞ blocks.1"}
+    assert seen(tab) == opened
+    click_on(tab, "⊟ blocks")
     assert seen(tab) == closed
     click_on(tab, "⊞ blocks")
-    opened = closed - {"⊞ blocks"} | {"⊟ blocks", "⊞ blocks.0", "⊞ blocks.1"}
     assert seen(tab) == opened
     click_on(tab, "⊞ blocks.1")
     inside = opened - {"⊞ blocks.1"} | {"⊟ blocks.1", "⊞ blocks.1.fc1", "⊞ blocks.1.fc2", "relu", "+"}
@@ -393,6 +395,8 @@ def test_modules_by_keyboard_and_their_details(visit) -> None:
     tab.press("Enter", shift=True)
     assert "⊞ head" in seen(tab) and "linear(" in panel(tab)
     tab.press("Enter")
+    tab.press("Escape")
+    tab.press("0")
     tab.click("[data-id='u8'] text")
     assert "computes" in panel(tab) and "in head" in panel(tab) and "passes g @ weight" in panel(tab)
 

@@ -103,7 +103,7 @@ def lanes():
 FRAMED = {
     "repeat": lambda: draw_graph(deep(9)[0], names={}),
     "down": lambda: draw_graph(net()[0], names={}, style="module"),
-    "open": lambda: draw_graph(net(2)[0], names={}, style="module", depth=3),
+    "open": lambda: draw_graph(net(2)[0], names={}, style="module", depth=2),
     "lanes": lanes,
 }
 
