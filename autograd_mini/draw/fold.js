@@ -90,12 +90,12 @@ function folding(div, facts) {
     const head = piece(facts.head), top = 2 * MARGIN + head.h, put = (x, y) => ({transform: `translate(${round(x)} ${round(y)})`});
     const where = {};
     const clusters = made.places.filter(p => p.frame).map(p => {
-      const {id, text, heavy} = p.frame, paint = {fill: "#F6F8FA", stroke: LINE, "stroke-width": heavy ? 3 : 1.4};
+      const {id, text, heavy, at} = p.frame, paint = {fill: "#F6F8FA", stroke: LINE, "stroke-width": heavy ? 3 : 1.4};
       where[id] = p;
       const size = {x: round(p.x), y: round(p.y), width: round(p.right), height: round(p.h), rx: 12};
       const strip = {x: round(p.x), y: round(p.y), width: round(p.right), height: text.h + INNER, fill: "transparent"};
       const label = element("g", {class: "node", "data-id": id},
-        element("rect", strip), element("g", put(p.x + INNER, p.y + INNER / 2), text.draw()));
+        element("rect", strip), element("g", put(p.x + at, p.y + INNER / 2), text.draw()));
       return element("g", {class: "cluster"}, element("rect", {...size, ...paint}), label);
     });
     const across = ends(links.map((link, i) => ({link, route: made.routes[i]})));

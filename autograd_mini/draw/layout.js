@@ -8,8 +8,9 @@ function layOut(boxes, frames, links) {
   const scope = scopeOf(boxes, frames, links), places = gather(scope, 0, 0);
   const left = least(places.map(p => p.x - p.left));
   for (const p of places) p.x -= left;
+  const scopes = [scope, ...places.flatMap(p => p.scope ?? [])];
   return {
-    places, routes: links.map((_, k) => whole(scope, k)),
+    places, routes: links.map((_, k) => through(scopes.find(s => s.routes.has(k) && !s.ports.has(k)), k)),
     width: most(places.map(p => p.x + p.right)), height: most(places.map(p => p.y + p.h)),
   };
 }
@@ -38,7 +39,7 @@ function scopeOf(boxes, frames, links) {
     const route = [e.tail, ...between, e.head];
     for (let i = 0; i + 1 < route.length; i++) {
       const [a, b] = [route[i], route[i + 1]], shift = portAt(a, k) - portAt(b, k);
-      a.after.push({place: b, shift: -shift, order: e.link.place / 10});
+      a.after.push({place: b, shift: -shift, order: e.link.place});
       b.before.push({place: a, shift, order: 0});
     }
     routes.set(k, route);
@@ -62,16 +63,14 @@ function scopeOf(boxes, frames, links) {
 
 function inside(frame) { return [...frame.boxes.map(b => b.id), ...frame.frames.flatMap(inside)]; }
 
-function framed(frame, links) {  // its text stands above what is in it; wires come in to the right of the text
-  const scope = scopeOf(frame.boxes, frame.frames, links), {w, h} = frame.text;
-  const left = least(scope.places.filter(p => !p.port).map(p => p.x - p.left)), bottom = most(scope.places.map(p => p.y + p.h));
-  let free = left + w + INNER;
-  for (const p of [...scope.ports.values()].filter(p => p.after.length).sort((a, b) => a.x - b.x)) {
-    p.x = Math.max(p.x, free); free = p.x + 10;
-    p.y = -h; p.h = h;
-  }
-  scope.x = INNER - left; scope.y = INNER + h;
-  const right = Math.max(most(scope.places.map(p => p.x + p.right)) + scope.x, w + INNER) + INNER;
+function framed(frame, links) {  // its text stands above what is in it, left or right of the wires that come in
+  const scope = scopeOf(frame.boxes, frame.frames, links), {w, h} = frame.text, {places} = scope;
+  const left = least(places.map(p => p.x - p.left)), bottom = most(places.map(p => p.y + p.h));
+  const entries = [...scope.ports.values()].filter(p => p.after.length), at = entries.map(p => p.x - left);
+  const beside = w + INNER <= least(at) ? 0 : most(at) + INNER;
+  for (const p of entries) { p.y = -h; p.h = h; }
+  scope.x = INNER - left; scope.y = INNER + h; frame.at = INNER + beside;
+  const right = Math.max(...places.map(p => p.x + p.right + scope.x), frame.at + w) + INNER;
   return place({frame, scope, right, h: scope.y + bottom + INNER});
 }
 
@@ -84,17 +83,9 @@ function gather(scope, x, y) {
   });
 }
 
-function whole(scope, k) {
-  const has = s => s.routes.has(k) || s.places.some(p => p.scope && has(p.scope));
-  while (!scope.routes.has(k) || scope.ports.has(k)) scope = scope.places.find(p => p.scope && has(p.scope)).scope;
-  const route = scope.routes.get(k);
-  return [...within(route[0], k), ...route.slice(1, -1), ...within(route.at(-1), k)];
-}
-
-function within(end, k) {
-  if (!end.scope) return [end];
-  const route = end.scope.routes.get(k);
-  return [...within(route[0], k), ...route.slice(1, -1), ...within(route.at(-1), k)];
+function through(scope, k) {  // the route of a link, from or to the boxes in the frames where it ends
+  const route = scope.routes.get(k), [start, end] = [route[0], route.at(-1)].map(p => p.scope ? through(p.scope, k) : [p]);
+  return [...start, ...route.slice(1, -1), ...end];
 }
 
 function rank(places, links) {
@@ -117,7 +108,7 @@ function rank(places, links) {
 
 function order(ranks) {
   const at = new Map();
-  for (const row of ranks) row.forEach((p, i) => at.set(p, i));
+  for (const row of ranks) row.forEach((p, i) => at.set(p, 10 * i));
   for (let sweep = 0; sweep < 13; sweep++) {
     const forth = sweep % 2 === 1;
     for (const row of forth ? ranks : ranks.toReversed()) {
@@ -126,7 +117,7 @@ function order(ranks) {
         return [p, near.length ? near.reduce((sum, q) => sum + at.get(q.place) + q.order, 0) / near.length : at.get(p)];
       }));
       row.sort((a, b) => mean.get(a) - mean.get(b));
-      row.forEach((p, i) => at.set(p, i));
+      row.forEach((p, i) => at.set(p, 10 * i));
     }
   }
 }

@@ -59,6 +59,7 @@ class Place:
     y: float = 0.0  # of the wire
     cross: float = 0.0  # where the wire meets it, once turned: y from left to right, x downwards
     step: float = 13.0  # between its slots
+    text: float = INNER  # how far right of its left edge the text of a frame begins
     rank: int = 0
     port: bool = False  # where a link enters a frame, or leaves it
     before: list[Near] = field(default_factory=list, repr=False)
@@ -74,11 +75,11 @@ class Place:
 
 @dataclass(slots=True)
 class Near:
-    """A neighbour: where it is, relative to oneself, when the link between runs straight; its input's number / 10."""
+    """A neighbour: where it is, relative to oneself, when the link between runs straight; its input's number."""
 
     place: Place
     shift: float
-    order: float
+    order: int
 
 
 @dataclass(slots=True)
@@ -118,7 +119,9 @@ def place(view: View) -> Placed:
         scope = _scope(view, links, [box.id for box in view.boxes], [])
     everything = _gather(scope, 0.0, 0.0)
     top = min((p.y - p.above for p in everything), default=0.0)
-    routes = [(link, _whole(scope, k)) for k, link in enumerate(links)]
+    scopes = [scope, *(p.scope for p in everything if p.scope is not None)]
+    home = {k: inner for inner in scopes for k in inner.routes if k not in inner.ports}  # where both ends are
+    routes = [(link, _through(home[k], k)) for k, link in enumerate(links)]
     for p in everything:
         p.y -= top
         p.cross = p.y
@@ -131,8 +134,8 @@ def place(view: View) -> Placed:
 
 def _scope(view: View, links: list[Link], boxes: list[str], frames: list[Frame]) -> Scope:
     """Lay out these boxes and frames, from left to right; links from or to anything else pass through ports."""
-    inner = [_framed(view, links, frame) for frame in frames]
-    item: dict[str, Place] = {name: p for p in inner for name in _inside(p.frame)}
+    inner = [(frame, _framed(view, links, frame)) for frame in frames]
+    item: dict[str, Place] = {name: p for frame, p in inner for name in _inside(frame)}
     known = {box.id: box for box in view.boxes}
     item |= {name: sized(known[name], view.down) for name in boxes if name not in item}
     places = list(dict.fromkeys(item.values()))
@@ -165,33 +168,31 @@ def _scope(view: View, links: list[Link], boxes: list[str], frames: list[Frame])
     return Scope(everything, routes, ports)
 
 
-def _inside(frame: Frame | None) -> list[str]:
+def _inside(frame: Frame) -> list[str]:
     """All boxes in a frame and in the frames in it."""
-    found, stack = [], [frame] if frame is not None else []
-    while stack:
-        inner = stack.pop()
-        found += inner.boxes
-        stack += inner.frames
-    return found
+    return [*frame.boxes, *(name for inner in frame.frames for name in _inside(inner))]
 
 
 def _framed(view: View, links: list[Link], frame: Frame) -> Place:
-    """A frame with its text: above what is in it, or below; at its left where wires come from above."""
+    """A frame with its text above what is in it, or below; where wires come from above, left or right of them."""
     scope = _scope(view, links, frame.boxes, frame.frames)
-    top = min(p.y - p.above for p in scope.places)
-    wide = max(p.x + p.width for p in scope.places)
-    high = max(p.y + p.below for p in scope.places) - top
     sizes = [row_size(row) for row in frame.rows]
-    text = max(w for w, _ in sizes), sum(h for _, h in sizes)
-    made = Place(frame=frame, scope=scope)
+    wide, high = max(w for w, _ in sizes), sum(h for _, h in sizes)
+    made, top = Place(frame=frame, scope=scope), min(p.y - p.above for p in scope.places)
+    right, bottom = max(p.x + p.width for p in scope.places), max(p.y + p.below for p in scope.places) - top
     scope.y = -top
     if view.down:  # here, before it is turned, y is across
-        made.width = max(wide, text[1]) + 2 * INNER
-        made.above, made.below, scope.x = INNER + text[0] + INNER, high + INNER, INNER
+        entries = [p for p in scope.ports.values() if p.after]
+        across = [p.y - top for p in entries] or [wide + INNER]
+        beside = 0.0 if wide + INNER <= min(across) else max(across) + INNER
+        for p in entries:
+            p.x, p.width = -high, high
+        made.width, scope.x, made.text = right + high + 2 * INNER, INNER + high, INNER + beside
+        made.above, made.below = INNER, max(bottom, beside + wide) + INNER
     else:
-        made.width = max(wide, text[0]) + 2 * INNER
-        scope.x = (made.width - wide) / 2
-        made.above, made.below = (INNER, high + text[1] + INNER) if frame.bottom else (INNER + text[1], high + INNER)
+        made.width = max(right, wide) + 2 * INNER
+        scope.x = (made.width - right) / 2
+        made.above, made.below = (INNER, bottom + high + INNER) if frame.bottom else (INNER + high, bottom + INNER)
     return made
 
 
@@ -206,24 +207,11 @@ def _gather(scope: Scope, x: float, y: float) -> list[Place]:
     return found
 
 
-def _whole(scope: Scope, k: int) -> list[Place]:
-    """The route of a link through all frames."""
-    while k not in scope.routes or k in scope.ports:  # both ends are in the same frame
-        scope = next(p.scope for p in scope.places if p.scope is not None and _has(p.scope, k))
-    tail, *between, head = scope.routes[k]
-    return [*_within(tail, k), *between, *_within(head, k)]
-
-
-def _has(scope: Scope, k: int) -> bool:
-    return k in scope.routes or any(_has(p.scope, k) for p in scope.places if p.scope is not None)
-
-
-def _within(end: Place, k: int) -> list[Place]:
-    """From the edge of a frame to the box in it, or the other way."""
-    if end.scope is None:
-        return [end]
-    first, *between, last = end.scope.routes[k]
-    return [*_within(first, k), *between, *_within(last, k)]
+def _through(scope: Scope, k: int) -> list[Place]:
+    """The route of a link in a scope, from or to the boxes in the frames where it ends."""
+    first, *between, last = scope.routes[k]
+    start, end = ([p] if p.scope is None else _through(p.scope, k) for p in (first, last))
+    return [*start, *between, *end]
 
 
 def sized(box: Box, down: bool) -> Place:
@@ -287,8 +275,8 @@ def _route(k: int, link: Link, tail: Place, head: Place, through: bool, down: bo
     route = [tail, *between, head]
     for a, b in pairwise(route):
         shift = _port(a, k) - _port(b, k)
-        a.after.append(Near(b, -shift, link.place / 10))
-        b.before.append(Near(a, shift, 0.0))
+        a.after.append(Near(b, -shift, link.place))
+        b.before.append(Near(a, shift, 0))
     return route
 
 
@@ -298,8 +286,11 @@ def _port(p: Place, k: int) -> float:
 
 
 def _order(ranks: list[list[Place]]) -> None:
-    """Sort each column by the mean position of its neighbours, forth and back, to cross few links."""
-    position = {p: float(i) for column in ranks for i, p in enumerate(column)}
+    """Sort each column by the mean position of its neighbours, forth and back, to cross few links.
+
+    Positions are whole numbers, an input's number a tenth: rounding decides no tie.
+    """
+    position = {p: 10 * i for column in ranks for i, p in enumerate(column)}
     for sweep in range(13):
         forth = sweep % 2 == 1
         for column in ranks if forth else reversed(ranks):
@@ -308,7 +299,7 @@ def _order(ranks: list[list[Place]]) -> None:
                 near = [position[q.place] + q.order for q in (p.before if forth else p.after)]
                 mean[p] = sum(near) / len(near) if near else position[p]
             column.sort(key=mean.__getitem__)
-            position.update((p, float(i)) for i, p in enumerate(column))
+            position.update((p, 10 * i) for i, p in enumerate(column))
 
 
 def _heights(ranks: list[list[Place]]) -> None:

@@ -31,7 +31,7 @@ def to_svg(view: View) -> str:
     width = 2 * MARGIN + max([placed.width, *(row_size(line)[0] for line in header)])
     height = top + placed.height + MARGIN
     name = _escape(view.title or "graph")
-    ends = _ends(placed.routes)
+    ends = _ends(placed.routes, view.down)
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}pt" height="{height:.0f}pt"'
         f' viewBox="0 0 {width:.1f} {height:.1f}" role="img" aria-label="{name}" font-family="{FONT}">',
@@ -116,7 +116,7 @@ def _frame(p: Place, down: bool) -> str:
     paint = f'fill="{frame.fill}" stroke="{frame.color}" stroke-width="{frame.weight:g}"'
     size = f'width="{p.width:.1f}" height="{p.above + p.below:.1f}"'
     rect = f'<rect x="{p.x:.1f}" y="{p.y - p.above:.1f}" {size} rx="12" {paint}/>'
-    left, top, parts = p.x + INNER, p.y - p.above + INNER / 2, [rect]
+    left, top, parts = p.x + p.text, p.y - p.above + INNER / 2, [rect]
     if frame.bottom and not down:
         top = p.y + p.below - INNER / 2 - sum(row_size(row)[1] for row in frame.rows)
     for row in frame.rows:
@@ -155,7 +155,7 @@ def _box(p: Place, down: bool) -> str:
     return f'<g class="node" data-id="{box.id}">{tip}{frame}{"".join([*slots, *rows])}</g>'
 
 
-def _ends(routes: list[tuple[Link, list[Place]]]) -> list[float]:
+def _ends(routes: list[tuple[Link, list[Place]]], down: bool) -> list[float]:
     """Where across each link reaches its head: side by side where several reach the same point."""
     arriving: dict[tuple[Place, int | None], list[int]] = {}
     for i, (link, route) in enumerate(routes):
@@ -163,7 +163,7 @@ def _ends(routes: list[tuple[Link, list[Place]]]) -> list[float]:
     across = [0.0] * len(routes)
     for (head, slot), group in arriving.items():
         group.sort(key=lambda i: routes[i][1][-2].cross)
-        step = min(10.0, 1.4 * head.below / len(group))
+        step = min(10.0, 0.7 * (head.width if down else 2 * head.below) / len(group))
         for k, i in enumerate(group):
             across[i] = head.cross + head.offset(slot) + (k - (len(group) - 1) / 2) * step
     return across

@@ -138,10 +138,19 @@ def test_frames_hold_their_boxes_and_nothing_else(name: str) -> None:
     assert sum(g.get("class") == "cluster" for g in root.iter(SVG + "g")) == len(frames)
 
 
-def test_arrows_do_not_cross_the_text_of_a_frame() -> None:
+def test_wires_that_come_in_do_not_cross_the_text_of_a_frame() -> None:
+    entries = 0
     for p in (p for p in place(FRAMED["open"]().view).places if p.frame is not None):
-        right = p.x + INNER + max(row_size(row)[0] for row in p.frame.rows)
-        assert all(q.cross > right for q in p.scope.places if q.box is not None or q.port)
+        sizes = [row_size(row) for row in p.frame.rows]
+        left, bottom = p.x + p.text, p.y - p.above + INNER / 2 + sum(height for _, height in sizes)
+        right = left + max(width for width, _ in sizes)
+        for q in p.scope.places:
+            assert q.box is None or q.y - q.above > bottom
+            if q.port and q.after:
+                assert q.cross < left or q.cross > right
+                entries += 1
+        assert p.x < left and right < p.x + p.width
+    assert entries >= 2
 
 
 def test_wires_run_straight_through_frames_and_downwards() -> None:
