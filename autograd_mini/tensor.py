@@ -238,11 +238,11 @@ class Tensor(TensorCore):
 
     def add_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self += alpha * other."""
-        return self._write(ew.add(self, other if alpha == 1 else alpha * other))
+        return self._write(ew.add_multiple(self, other, alpha=alpha))
 
     def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self -= alpha * other."""
-        return self._write(ew.sub(self, other if alpha == 1 else alpha * other))
+        return self._write(ew.sub_multiple(self, other, alpha=alpha))
 
     def copy_(self, source: Any) -> Tensor:
         """The values of `source`, broadcast and converted to this tensor's shape and dtype."""
@@ -308,7 +308,9 @@ def _rebuild(kind: type[Tensor], array: Array, requires_grad: builtins.bool) -> 
     return made
 
 
-_elementwise = [f for f in vars(ew).values() if OPERATIONS.get(getattr(f, "__name__", "")) is f]
+_elementwise = [
+    f for f in vars(ew).values() if OPERATIONS.get(getattr(f, "__name__", "")) is f and f not in ew.NO_TWIN
+]
 _in_place_too = [*_elementwise, *index.IN_PLACE, *shape.IN_PLACE]
 for _name, _function in OPERATIONS.items():
     if not hasattr(Tensor, _name):

@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "in_place": {*LOW, "rules"},
     "tensor": {*LOW, "rules", "protocols", "in_place"},
     "optim": {*LOW, "tensor", "creation", "autograd", "optim", "rules"},
-    "nn": {*LOW, "tensor", "creation", "autograd", "rules", "nn", "utils"},
+    "nn": {*LOW, "tensor", "in_place", "creation", "autograd", "rules", "nn", "utils"},
 }
 
 

@@ -15,6 +15,7 @@ from ..arrays import tensors_expected
 from ..creation import DTypeLike
 from ..devices import beside, memory_of
 from ..engine import Array, wrap
+from ..in_place import in_place
 from ..primitive import ShapeError
 from ..rules import elementwise as ew
 from ..rules import index as index_rules
@@ -64,13 +65,13 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _perhaps_in_place(operation: Callable[..., Any], *options: str) -> Callable[..., Tensor]:
     """An elementwise operation, its options by position or name, with PyTorch's last one: inplace."""
-    in_place = operation.__name__ + "_"
+    changed = in_place(operation, operation.__name__ + "_")
 
     def activation(input: Tensor, *args: Any, inplace: bool = False, **named: Any) -> Tensor:
         if len(args) > len(options):
             *args, inplace = args  # type: ignore[assignment]
         named.update(zip(options, args, strict=False))
-        return getattr(input, in_place)(**named) if inplace else operation(input, **named)  # type: ignore[no-any-return]
+        return changed(input, **named) if inplace else operation(input, **named)
 
     activation.__name__, activation.__doc__ = operation.__name__, operation.__doc__
     return activation

@@ -612,3 +612,10 @@ OPERATIONS.update(
     arcsin=asin, arccos=acos, arctan=atan, arctan2=atan2, arcsinh=asinh, arccosh=acosh, arctanh=atanh,
     greater=gt, greater_equal=ge, less=lt, less_equal=le, not_equal=ne,
 )  # fmt: skip
+
+# All of the above have a twin that works in place, named with "_", but these, as in PyTorch.
+NO_TWIN = (
+    astype, celu, clone, elu, fmax, fmin, gelu, hardsigmoid, hardswish, hardtanh, isclose, isfinite, isinf, isnan,
+    leaky_relu, logaddexp, logaddexp2, logsigmoid, maximum, minimum, mish, positive, prelu, relu6, selu, silu, softplus,
+    softsign, tanhshrink,
+)  # fmt: skip

@@ -138,6 +138,8 @@ def test_a_multiple_of_integers_is_whole(name: str) -> None:
             with pytest.raises(RuntimeError, match="alpha must not be a floating point number"):
                 getattr(lib, name)(i, other, alpha=2.5)
             assert getattr(lib, name)(i, other, alpha=2).dtype == lib.int64
+            with pytest.raises(RuntimeError, match="alpha must not be a floating point number"):
+                getattr(i, name + "_")(other, alpha=2.5)
         assert getattr(lib, name)(i, x, alpha=2.5).dtype == getattr(lib, name)(x, i, alpha=2.5).dtype == lib.float32
         assert getattr(lib, name)(i, 1.5, alpha=2.5).dtype == lib.float32
 
@@ -436,10 +438,9 @@ IN_PLACE = [
     "sin",
     "erf",
     "sigmoid",
-    "silu",
-    "elu",
-    "leaky_relu",
-    "relu6",
+    "relu",
+    "tanh",
+    "exp",
     "clamp_min",
     "floor",
     "nan_to_num",
@@ -461,6 +462,30 @@ def test_in_place(name: str) -> None:
     other = variable(values)
     getattr(am, name)(other, *args).sum().backward()
     np.testing.assert_array_equal(leaf.grad.numpy(), other.grad.numpy())
+
+
+ACTIVATIONS = ["celu", "elu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "relu6", "selu", "silu"]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_in_place_are_functions(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    values, slopes = np.array([-1.5, 0.5, 7.0]), []
+    for lib in (torch, am):
+        leaf = lib.tensor(values, requires_grad=True)
+        changed = leaf * 1.0
+        assert getattr(lib.nn.functional, name)(changed, inplace=True) is changed
+        np.testing.assert_allclose(changed.detach(), getattr(lib.nn.functional, name)(leaf).detach(), rtol=1e-12)
+        changed.sum().backward()
+        slopes.append(leaf.grad.numpy())
+    np.testing.assert_allclose(*slopes, rtol=1e-7)  # PyTorch has the 1/6 of hardsigmoid in single precision
+
+
+def test_pytorch_has_each_method_that_works_in_place() -> None:
+    torch = pytest.importorskip("torch")
+    ours = {name for name in dir(am.Tensor) if name.endswith("_") and not name.startswith("_")}
+    assert len(ours) > 100 and {name for name in ours if not hasattr(torch.Tensor, name)} == set()
+    assert {f.__name__ for f in elementwise.NO_TWIN if hasattr(torch.Tensor, f.__name__ + "_")} == set()
 
 
 def test_every_public_operation_says_what_it_does() -> None:
