@@ -114,11 +114,6 @@ def _dim(input: Tensor, dim: int | None, name: str) -> int:
     return dim
 
 
-def check_probability(p: float) -> None:
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-
-
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Each element 0 with probability p, otherwise 1/(1-p) times itself; the input itself if not training.
 
@@ -246,22 +241,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 # ------------------------------------------------------------------------------------------------------- losses
 
 
-def check_reduction(reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{reduction} is not a valid value for reduction: use 'mean', 'sum' or 'none'")
-
-
-def _reduce(losses: Tensor, reduction: str, total_weight: float | None = None) -> Tensor:
-    """The mean (for weighted losses: their sum over the total weight), the sum, or the losses themselves."""
-    check_reduction(reduction)
-    if reduction == "none":
-        return losses
-    if reduction == "mean" and total_weight is None and losses.numel():
-        return losses.mean()  # type: ignore[no-any-return]
-    total = losses.sum()
-    if reduction == "sum":
-        return total  # type: ignore[no-any-return]
-    return total / total_weight if total_weight else total * 0.0 + float("nan")  # type: ignore[no-any-return]
+reduced: Callable[..., Tensor] = nnet.reduced
 
 
 def cross_entropy(
@@ -281,7 +261,7 @@ def cross_entropy(
     """
     if weight is None and not label_smoothing and ignore_index < 0 and input.ndim <= 2:
         try:
-            return _reduce(nnet.softmax_cross_entropy(input, target), reduction)  # the usual case
+            return reduced(nnet.softmax_cross_entropy(input, target), reduction)  # the usual case
         except (IndexError, ValueError):  # perhaps targets to ignore; if not, the longer way says what is wrong
             pass
     if not 0.0 <= label_smoothing <= 1.0:
@@ -298,7 +278,7 @@ def cross_entropy(
         losses = nnet.softmax_cross_entropy(scores, wrap(soft.astype(input.dtype)))
     else:
         losses = nnet.softmax_cross_entropy(scores, np.maximum(classes, 0)) * counts
-    return _reduce(losses, reduction, float(counts.sum()))
+    return reduced(losses, reduction, float(counts.sum()))
 
 
 def _soft_cross_entropy(
@@ -315,7 +295,7 @@ def _soft_cross_entropy(
         )
     if label_smoothing:
         soft = soft * (1 - label_smoothing) + label_smoothing / scores.shape[-1]
-    return _reduce(nnet.softmax_cross_entropy(scores, soft if weights is None else soft * weights), reduction)
+    return reduced(nnet.softmax_cross_entropy(scores, soft if weights is None else soft * weights), reduction)
 
 
 def nll_loss(
@@ -325,7 +305,7 @@ def nll_loss(
     log_p = _classes_last(input)
     classes, counts = _class_targets(log_p, target, _class_weights(weight, input), ignore_index)
     picked = take_along_dim(log_p, np.maximum(classes, 0)[..., None], axis=-1).squeeze(-1)
-    return _reduce(picked * -counts, reduction, float(counts.sum()))
+    return reduced(picked * -counts, reduction, float(counts.sum()))
 
 
 _IGNORED = -1  # how a target to be ignored is marked below
@@ -374,12 +354,12 @@ def _class_targets(scores: Tensor, target: Tensor, weights: Array | None, ignore
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """(input - target)², elementwise, then reduced."""
     difference = _difference(input, target)
-    return _reduce(difference * difference, reduction)
+    return reduced(difference * difference, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """|input - target|, elementwise, then reduced."""
-    return _reduce(_difference(input, target).abs(), reduction)
+    return reduced(_difference(input, target).abs(), reduction)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
@@ -388,7 +368,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
-    return _reduce(_parabola_and_lines(input, target, beta) / beta, reduction)
+    return reduced(_parabola_and_lines(input, target, beta) / beta, reduction)
 
 
 def huber_loss(
@@ -398,7 +378,7 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     losses = _parabola_and_lines(input, target, delta)
-    return _reduce(losses if weight is None else losses * weight, reduction)
+    return reduced(losses if weight is None else losses * weight, reduction)
 
 
 def _parabola_and_lines(input: Tensor, target: Tensor, bound: float) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..rules import nnet
 from ..tensor import Tensor
 from . import functional as F
 from .stateless import Stateless
@@ -13,7 +14,7 @@ class _Loss(Stateless):
     """reduction: "mean", "sum", or "none" (one loss per element or target)."""
 
     def __init__(self, *, reduction: str = "mean", **options: Any) -> None:
-        F.check_reduction(reduction)
+        nnet.check_reduction(reduction)
         super().__init__(reduction=reduction, **options)
 
     def extra_repr(self) -> str:
@@ -79,7 +80,7 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """delta times the smooth L1 loss, averaged: `functional.huber_loss`."""
+    """delta times the smooth L1 loss of beta=delta, averaged: `functional.huber_loss`."""
 
     _function = F.huber_loss
 

@@ -128,6 +128,11 @@ def softmax_cross_entropy(x: Array, target: Array) -> Array:
     return -np.sum(log_p * target, axis=-1)
 
 
+def check_probability(p: float) -> None:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
 def dropout(
     input: Array, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Any = None
 ) -> Array:
@@ -135,8 +140,7 @@ def dropout(
 
     generator: the `Generator` that draws; default: the one that `manual_seed` seeds.
     """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    check_probability(p)
     if not training or p == 0:
         return input
     from ..creation import source_of
@@ -310,12 +314,26 @@ def group_norm(
 # ------------------------------------------------------------------------------------- losses, and likenesses
 
 
-def _reduced(losses: Array, weight: Array, reduction: str) -> Array:
-    """The mean or the sum of the (weighted) losses, or these themselves."""
+def check_reduction(reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction: use 'mean', 'sum' or 'none'")
-    losses = losses if weight is None else losses * weight
-    return losses if reduction == "none" else mean(losses) if reduction == "mean" else add_up(losses)
+
+
+def reduced(losses: Array, reduction: str, total_weight: float | None = None) -> Array:
+    """The mean (for weighted losses: their sum over the total weight), the sum, or the losses themselves."""
+    check_reduction(reduction)
+    if reduction == "none":
+        return losses
+    if reduction == "mean" and total_weight is None:
+        return mean(losses)
+    total = add_up(losses)
+    if reduction == "sum":
+        return total
+    return total / total_weight if total_weight else total * 0.0 + float("nan")
+
+
+def _weighted(losses: Array, weight: Array) -> Array:
+    return losses if weight is None else losses * weight
 
 
 def _same_size(input: Array, target: Array) -> None:
@@ -345,7 +363,7 @@ def binary_losses(x: Array, target: Array) -> Array:
 def binary_cross_entropy(input: Array, target: Array, weight: Array = None, reduction: str = "mean") -> Array:
     """-(target log input + (1 - target) log(1 - input)) for probabilities, weighted and reduced."""
     _same_size(input, target)
-    return _reduced(binary_losses(input, target), weight, reduction)
+    return reduced(_weighted(binary_losses(input, target), weight), reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -358,7 +376,7 @@ def binary_cross_entropy_with_logits(
     _same_size(input, target)
     log_p = logsigmoid(input)
     log_p = log_p if pos_weight is None else log_p * ((pos_weight - 1) * target + 1)
-    return _reduced((1 - target) * input - log_p, weight, reduction)
+    return reduced(_weighted((1 - target) * input - log_p, weight), reduction)
 
 
 def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Array:
@@ -371,8 +389,8 @@ def kl_div(input: Array, target: Array, reduction: str = "mean", log_target: boo
     else:
         losses = target * (np.log(where(target > 0, target, 1.0)) - input)
     if reduction == "batchmean":
-        return _reduced(losses, None, "sum") / input.shape[0]
-    return _reduced(losses, None, reduction)
+        return reduced(losses, "sum") / input.shape[0]
+    return reduced(losses, reduction)
 
 
 @composition()
