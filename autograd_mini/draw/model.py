@@ -201,7 +201,7 @@ def _described(scope: str) -> str:
     if module is None:
         return ""
     with contextlib.suppress(Exception):  # extra_repr is the user's
-        return f"{type(module).__name__}({module.extra_repr()})"
+        return f"{type(module).__name__}({options})" if (options := module.extra_repr()) else type(module).__name__
     return type(module).__name__
 
 
