@@ -45,7 +45,7 @@ SAMPLES: dict[str, Entry] = {
         lambda torch, x, weight, bias: x * weight + bias,
     ),
     "binary_losses": Entry(
-        [Sample(probabilities(3, 2), probabilities(3, 2, seed=1)), Sample(probabilities(2), np.array([0.0, 1.0]))],
+        [Sample(probabilities(3, 2), probabilities(3, 2, seed=1)), Sample(probabilities(2), np.array([0.001, 0.999]))],
         lambda x, t: -(t * np.log(x) + (1 - t) * np.log(1 - x)),
         lambda torch, x, t: torch.nn.functional.binary_cross_entropy(x, t, reduction="none"),
     ),
