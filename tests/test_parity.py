@@ -811,3 +811,13 @@ def test_import_gave_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         am.ones(2) / torch.ones(2).numpy()
+
+
+def test_names_that_are_other_names() -> None:
+    for lib in (torch, am):
+        x, rows = lib.ones(2), lib.tensor([[1.0, 1.0], [1.0, 1.0]])
+        assert lib.row_stack((x, x)).tolist() == rows.tolist() == lib.concat((rows[:1], rows[1:])).tolist()
+        assert lib.is_tensor(x) and not lib.is_tensor([1.0])
+        module = lib.nn.Module()
+        module.register_module("part", lib.nn.Linear(2, 1))
+        assert [name for name, _ in module.named_parameters()] == ["part.weight", "part.bias"]
