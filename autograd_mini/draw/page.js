@@ -39,7 +39,7 @@ function show(k) {
   for (const [g, r] of now.moving) g.style.visibility = +r[1] <= now.step && now.step <= +r[2] ? "visible" : "hidden";
   $("back").hidden = $("next").hidden = last < 0;
   $("back").disabled = now.step <= 0; $("next").disabled = now.step >= last;
-  if (last >= 0) tell("step " + now.step + " of " + last + ": " + now.captions[now.step]);
+  if (last >= 0) tell("step " + now.step + " of " + last + ": " + now.captions[now.step].replace(/^\d+\s+/, ""));
 }
 function turn(k) {
   now = pictures[k];

@@ -111,7 +111,7 @@ BACKENDS = [pytest.param("dot", marks=needs_dot), "builtin"]
 def test_steps_by_key_and_button(visit, backend: str) -> None:
     tab = visit(page(backend=backend))
     lit = "now.moving.filter(p => p[0].style.visibility === 'visible').length"
-    assert words(tab).startswith("step 5 of 5: 5  @ passes")
+    assert words(tab).startswith("step 5 of 5: @ passes")
     assert tab.run("document.getElementById('next').disabled") is True
     tab.press("ArrowLeft")
     fourth = words(tab)
@@ -124,7 +124,7 @@ def test_steps_by_key_and_button(visit, backend: str) -> None:
     assert words(tab).startswith("step 0 of 5: start") and tab.run(lit) > 5
     assert tab.run("document.getElementById('back').disabled") is True
     tab.press("ArrowRight")
-    assert words(tab).startswith("step 1 of 5: 1  mean")
+    assert words(tab).startswith("step 1 of 5: mean")
     seen = "e => getComputedStyle(e).visibility !== 'hidden'"
     orange = f"[...now.svg.querySelectorAll('[fill=\"#A83C00\" i]')].filter({seen}).length"
     before = tab.run(orange)
