@@ -113,13 +113,11 @@ def browser(folder: Path) -> Iterator[Browser]:
     read_in, to = os.pipe()
     back, write_out = os.pipe()
 
-    def place() -> None:  # the protocol is spoken on descriptors 3 and 4
-        a, b = os.dup(read_in), os.dup(write_out)
-        os.dup2(a, 3)
-        os.dup2(b, 4)
-
+    # The protocol is spoken on descriptors 3 and 4. A shell places them: Python code between fork and exec (preexec_fn)
+    # is what libraries with threads of their own warn of.
+    place = f'exec "$0" "$@" 3< /dev/fd/{read_in} 4> /dev/fd/{write_out}'
     process = subprocess.Popen(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}"], preexec_fn=place, close_fds=False,
+        ["sh", "-c", place, CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}"], pass_fds=(read_in, write_out),
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(read_in)
