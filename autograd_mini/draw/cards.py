@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .cost import in_bytes, in_short
 from .formula import SYMBOLS
-from .model import NO_GRAD, SHOWN, Model, Op, Reading
+from .model import NO_GRAD, SHOWN, Model, Op, Reading, Wire
 from .numbers import number
 from .options import Options
 from .repeats import Repeat
@@ -55,13 +55,14 @@ def cards(drawing: Drawing, plan: Plan) -> None:
 def _leaf(drawing: Drawing, i: int) -> Box:
     box = drawing.box(i)
     wire = drawing.model.wires[i]
-    rows: list[Row] = [drawing.header(wire, dtype=wire.kind == "input"), _sizes(wire.value, wire.grad)]
+    rows: list[Row] = [drawing.header(wire, dtype=wire.kind == "input"), _sizes(wire)]
     box.rows = [row for row in rows if row]
     return box
 
 
-def _sizes(value: Reading, grad: Reading) -> Line:
+def _sizes(wire: Wire) -> Line:
     """Typical item of the value, norm of the gradient."""
+    value, grad = wire.value, wire.grad
     line = []
     if value.seen is not None and value.seen.dtype.startswith("float"):
         line.append(Run(f"rms {number(value.seen.rms)}", FORWARD, 10))
@@ -85,17 +86,12 @@ def _operation(drawing: Drawing, i: int, unit: Unit) -> Box:
             text = f"{names[0]} {symbol} ·" if first else f"{symbol} {names[0]}"
             box.rows[0] = [Run(text, size=14, bold=True)]
         for leaf, name in zip(unit.leaves, names, strict=True):
-            sizes = _sizes_of_leaf(drawing, leaf) if unit.repeat is None else []
+            sizes = _sizes(model.wires[leaf]) if unit.repeat is None else []
             box.rows += [[Run(f"{name} ", MUTED, 10), *sizes]] if sizes or len(names) > 1 else []
     out = model.wires[op.wire].value.seen
     if op.name == "relu" and out is not None and out.size and unit.repeat is None:
         box.rows.append([Run(f"{100 * out.zeros / out.size:.0f} % zeros", FORWARD, 10)])
     return box
-
-
-def _sizes_of_leaf(drawing: Drawing, leaf: int) -> Line:
-    wire = drawing.model.wires[leaf]
-    return _sizes(wire.value, wire.grad)
 
 
 def _own_name(drawing: Drawing, unit: Unit, leaf: int) -> str:
@@ -122,12 +118,11 @@ def _module(drawing: Drawing, i: int, unit: Unit) -> Box:
         box.rows.append([Run("params\u00a0", MUTED, 10), Run(text)])
         if unit.repeat is None:
             for k in unit.leaves[:4]:
-                sizes = _sizes_of_leaf(drawing, k)
-                box.rows.append([Run(f"{_own_name(drawing, unit, k)}\u00a0", MUTED, 10), *sizes])
+                box.rows.append([Run(f"{_own_name(drawing, unit, k)}\u00a0", MUTED, 10), *_sizes(model.wires[k])])
     out = model.wires[ops[-1].wire]
     if unit.repeat is None:
         shape = Run(f"{out.shape}\u00a0", FORWARD, 10)
-        box.rows.append([Run("out\u00a0", MUTED, 10), shape, *_sizes(out.value, out.grad)])
+        box.rows.append([Run("out\u00a0", MUTED, 10), shape, *_sizes(out)])
     if (cost := drawing.cost(unit.copies[0])) is not None:
         box.rows.append([Run("cost\u00a0", MUTED, 10), Run(in_short(cost))])
         size = f"{in_bytes(cost.output)} of results, {in_bytes(cost.kept)} kept"
@@ -232,13 +227,10 @@ def _facts(drawing: Drawing, plan: Plan, path: tuple[str, ...], repeat: Repeat |
     """Of one copy of the module in this frame: how many parameters, what it costs."""
     model = drawing.model
     units = [u for u in plan.units if u.repeat is repeat and (*u.frames, u.module)[: len(path)] == path]
-    held = sum(math.prod(model.wires[k].shape or ()) for u in units for k in u.leaves if _is_parameter(model, k))
+    leaves = [model.wires[k] for u in units for k in u.leaves]
+    held = sum(math.prod(wire.shape or ()) for wire in leaves if wire.kind == "parameter")
     cost = drawing.cost(n for u in units for n in u.copies[0])
     return ([f"{held:,} parameters"] if held else []) + ([in_short(cost)] if cost is not None else [])
-
-
-def _is_parameter(model: Model, wire: int) -> bool:
-    return model.wires[wire].kind == "parameter"
 
 
 def _repeat_header(drawing: Drawing, plan: Plan, repeat: Repeat) -> list[Row]:

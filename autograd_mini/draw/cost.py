@@ -64,15 +64,13 @@ class Costs:
 
 def summed(costs: Sequence[Cost], where: str = "") -> Cost:
     """Several as one; what is not known of one is not known of all."""
-    kept = [cost.kept for cost in costs]
-    times = [cost.seconds for cost in costs]
-    known = [k for k in kept if k is not None]
-    seconds = [s for s in times if s is not None]
-    whole = bool(seconds) and len(seconds) == len(times)
+    kept = [cost.kept for cost in costs if cost.kept is not None]
+    seconds = [cost.seconds for cost in costs if cost.seconds is not None]
+    timed = bool(seconds) and len(seconds) == len(costs)
     return Cost(
         where, sum(c.forward for c in costs), sum(c.backward for c in costs), sum(c.output for c in costs),
-        sum(known) if len(known) == len(kept) else None, all(c.exact for c in costs),
-        (sum(s for s, _ in seconds), sum(s for _, s in seconds)) if whole else None,
+        sum(kept) if len(kept) == len(costs) else None, all(c.exact for c in costs),
+        (sum(s for s, _ in seconds), sum(s for _, s in seconds)) if timed else None,
     )  # fmt: skip
 
 
@@ -161,12 +159,8 @@ def _of_input(forward: int, backward: int) -> Callable[[Call], Flops]:
     return lambda call: (forward * math.prod(call.inputs[0]), backward * math.prod(call.inputs[0]))
 
 
-def _moved(call: Call) -> Flops:
-    return 0, 0
-
-
-def _gathered(call: Call) -> Flops:
-    return 0, call.size  # backward adds what was read to where it was read from
+def _of_output(forward: int, backward: int) -> Callable[[Call], Flops]:
+    return lambda call: (forward * call.size, backward * call.size)
 
 
 def _elementwise(name: str, call: Call) -> Flops:
@@ -178,9 +172,9 @@ def _elementwise(name: str, call: Call) -> Flops:
 
 FORMULAS: dict[str, Callable[[Call], Flops]] = {
     **{name: functools.partial(_elementwise, name) for name in ELEMENTWISE - {"broadcast_to"}},
-    **dict.fromkeys(["getitem", "reshape", "permute", "swapaxes", "cat", "stack", "flip", "roll", "put"], _moved),
-    **dict.fromkeys(["diagonal", "put_diagonal"], _moved),
-    **dict.fromkeys(["index", "take_along_dim", "embedding", "broadcast_to", "windows_of"], _gathered),
+    **dict.fromkeys(["getitem", "reshape", "permute", "swapaxes", "cat", "stack", "flip"], _of_output(0, 0)),
+    **dict.fromkeys(["roll", "put", "diagonal", "put_diagonal"], _of_output(0, 0)),
+    **dict.fromkeys(["index", "take_along_dim", "embedding", "broadcast_to", "windows_of"], _of_output(0, 1)),  # adds
     "matmul": lambda call: _products(call, call.size * call.inputs[0][-1]),
     "linear": _linear,
     "einsum": _einsum,

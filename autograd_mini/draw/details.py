@@ -34,7 +34,7 @@ def details(model: Model, view: View, plan: Plan | None, precision: int) -> dict
 
 def _tensor(model: Model, i: int, names: list[str], precision: int) -> Facts:
     wire = model.wires[i]
-    made = f"made by {_call(model, wire.producer, names)}" if wire.producer is not None else wire.kind
+    made = f"made by {described(model.ops[wire.producer], names)}" if wire.producer is not None else wire.kind
     shape = "unknown" if wire.shape is None else str(wire.shape)
     facts = [("tensor", names[i]), ("is", made), ("shape", f"{shape} {wire.dtype}")]
     facts += [("value", _reading(wire.value, precision)), ("gradient", _reading(wire.grad, precision))]
@@ -43,7 +43,7 @@ def _tensor(model: Model, i: int, names: list[str], precision: int) -> Facts:
         grad = model.ops[op].operands[place].grad
         seen = grad.seen if grad is not None else None
         part = f", which passes back {inline(seen, precision)}" if seen is not None else ""
-        uses.append(("used by", f"{_call(model, op, names)}{part}"))
+        uses.append(("used by", f"{described(model.ops[op], names)}{part}"))
     more = len(wire.uses) - len(uses)
     return facts + uses + ([("used by", f"{more:,} more")] if more > 0 else [])
 
@@ -66,12 +66,8 @@ def unit_details(model: Model, unit: Unit) -> Facts:
     ops, names = unit.copies[0], [name.replace("\n", " ") for name in unnamed(model.wires)]
     facts = [("module", unit.module), ("is", model.modules.get(unit.module) or "module")]
     facts += [("copies", f"{len(unit.copies)}, of which this shows the first")] if len(unit.copies) > 1 else []
-    facts += [("computes", _call(model, op, names)) for op in ops[:MAX_LISTED]]
+    facts += [("computes", described(model.ops[op], names)) for op in ops[:MAX_LISTED]]
     return facts + ([("computes", f"{len(ops) - MAX_LISTED:,} more")] if len(ops) > MAX_LISTED else [])
-
-
-def _call(model: Model, op: int, names: list[str]) -> str:
-    return described(model.ops[op], names)
 
 
 def _reading(reading: Reading, precision: int) -> str:

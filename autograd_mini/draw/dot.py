@@ -54,11 +54,10 @@ def _frame(frame: Frame, boxes: dict[str, str], down: bool) -> list[str]:
 
     Arrows that come from above would cross its label, so there a box of its own, which they avoid, holds the text.
     """
-    parts = [[_content(row)] for row in frame.rows if not isinstance(row, Strip)]
+    parts = [_content(row) for row in frame.rows if not isinstance(row, Strip)]
     if strips := [row for row in frame.rows if isinstance(row, Strip)]:
-        parts.insert(2, [_strips(strips)])
-    text = "".join(f'<TR><TD ALIGN="LEFT">{part}</TD></TR>' for (part,) in parts)
-    label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{text}</TABLE>>'
+        parts.insert(2, _strips(strips))
+    label = _label(parts)
     style = f'style="rounded,filled" color="{frame.color}" penwidth={frame.weight:g} fillcolor="{frame.fill}"'
     lines = [f"  subgraph cluster_{frame.id} {{"]
     shown = '""' if down else label
@@ -71,6 +70,11 @@ def _frame(frame: Frame, boxes: dict[str, str], down: bool) -> list[str]:
         lines.append(f'    {header} [label={label} tooltip=" "];')
         lines.append(f"    {header} -> {first} [style=invis];" if strips else f"    {{rank=same; {header}; {first};}}")
     return [*lines, "  }"]
+
+
+def _label(lines: list[str]) -> str:
+    text = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{text}</TABLE>>' if text else '""'
 
 
 def _first(frame: Frame) -> str:
@@ -98,8 +102,7 @@ def _strips(strips: list[Strip]) -> str:
 
 def _graph_attributes(view: View) -> str:
     rows = [[Run(view.title, INK, 15, bold=True)]] if view.title else []
-    text = "".join(f'<TR><TD ALIGN="LEFT">{_line(row)}</TD></TR>' for row in [*rows, *view.legend])
-    label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{text}</TABLE>>' if text else '""'
+    label = _label([_line(row) for row in [*rows, *view.legend]])
     direction = "TB" if view.down else "LR"
     return (
         f'rankdir={direction} bgcolor=white fontname="{FONT}" nodesep=0.22 ranksep=0.28 pad=0.2 splines=true'

@@ -106,7 +106,7 @@ function folding(div, facts) {
     });
     svg.replaceChildren(element("g", put(MARGIN, MARGIN), head.draw()), element("g", put(MARGIN, top), ...clusters, ...wires, ...nodes));
     const size = [0, 0, round(2 * MARGIN + Math.max(made.width, head.w)), round(top + made.height + MARGIN)];
-    return {links: links.map(x => [x.tail, x.head]), where, size, top: [MARGIN, top], count};
+    return {links: links.map(x => [x.tail, x.head]), where, size, count};
   }
 
   const ops = Object.keys(facts.boxes).filter(id => /^u\d/.test(id)).map(id => +id.slice(1));
@@ -119,7 +119,7 @@ function folding(div, facts) {
     return open.filter(n => !open.some(m => m !== n && n.lo <= m.lo && m.hi <= n.hi));
   }
   return {
-    svg, draw,
+    draw,
     node: id => byKey.get(id.replace(/^c/, "")),
     isOpen: id => unfolded.has(id.replace(/^c/, "")),
     toggle(id) { const key = id.replace(/^c/, ""); if (!unfolded.delete(key)) unfolded.add(key); },

@@ -103,10 +103,9 @@ class Graph:
     def check(self, *, exploding: float = 1e3, vanishing: float = 1e-7, dead: float = 0.5) -> Problems:
         """What is wrong with the values and gradients, as a list of Problem(kind, node, where, hint).
 
-        In this order: values that are nan or infinite, named where they arise; gradients likewise, if the values are
-        finite; parameters whose gradient is exactly zero, whose typical item (root of the mean square) is `exploding`
-        times that of the parameter (of the median parameter, if it is all zero) or below `vanishing`; relus of which
-        the share `dead` or more is 0 for every sample of a batch of 8 or more; parameters without a path to the output.
+        Values that are nan or infinite, where they arise, else such gradients; gradients of parameters that are all 0,
+        whose typical item (root of the mean square) is `exploding` times that of the parameter, or below `vanishing`;
+        relus of which the share `dead` is 0 for all samples of a batch of 8 or more; parameters without a path.
 
         >>> import autograd_mini as am
         >>> x = am.tensor([4.0, -1.0], requires_grad=True)
@@ -150,18 +149,11 @@ class Graph:
             raise ValueError('steps: every tensor must be shown: pass style="wire"')
         return steps(self.model, self.view)
 
-    def _animated(self) -> str:
-        return animated([self._svg(step.view) for step in self.steps()])
-
-    def _gif(self) -> bytes:
-        return gif([self._render("png", step.view) for step in self.steps()])
-
     def html(self) -> str:
         """The picture as a self-contained page, which asks nothing of any network.
 
-        Backward step by step where `steps` can. A click folds or unfolds a module, or shows the details of a tensor or
-        an operation; hovering shows the path to the output; zoom, pan, search, a dark theme, all of it by keyboard,
-        too, and a table for those who do not see. Above 600 operations nothing unfolds.
+        A click folds or unfolds a module (up to 600 operations), or shows details; hovering shows the path to the
+        output; steps where `steps` can; zoom, pan, search, a dark theme, all by keyboard, too; and a table.
         """
         self._check_size()
         words = Numbered()
@@ -202,8 +194,8 @@ class Graph:
         """
         path = Path(path)
         makers: dict[str, Callable[[], str | bytes]] = {
-            ".svg": self._animated if animate else self.svg,
-            ".gif": self._gif,
+            ".svg": (lambda: animated([self._svg(step.view) for step in self.steps()])) if animate else self.svg,
+            ".gif": lambda: gif([self._render("png", step.view) for step in self.steps()]),
             ".html": self.html,
             ".png": self.png,
             ".pdf": lambda: self._render("pdf"),
@@ -224,7 +216,7 @@ class Graph:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """What notebooks show; never raises."""
         bundle: dict[str, Any] = {"text/plain": repr(self)}
-        for kind, make in (("image/svg+xml", self._notebook_svg), ("image/png", self._notebook_png)):
+        for kind, make in (("image/svg+xml", self._notebook_svg), ("image/png", self.png)):
             with contextlib.suppress(Exception), warnings.catch_warnings():
                 warnings.simplefilter("default")
                 if (not include or kind in include) and kind not in (exclude or ()):
@@ -244,11 +236,6 @@ class Graph:
         svg = self.svg()
         prefix = "g" + hashlib.sha256(svg.encode()).hexdigest()[:8]
         return svg.replace(' id="', f' id="{prefix}_')
-
-    def _notebook_png(self) -> bytes:
-        if not _dot_exists():
-            raise RuntimeError(NO_DOT)
-        return self.png()
 
     def _check_size(self) -> None:
         if len(self.view.boxes) > MAX_BOXES:
@@ -277,31 +264,22 @@ def draw_graph(
 
     params: a Module, {name: tensor} or tensors; those without a path to the output are drawn, too.
     names: {name: tensor}, or locals(); default: the variables of the code that calls this.
-    style: "wire" shows every tensor, with its value and gradient; "module" folds modules `depth` levels down into
-    cards (those whose paths are in `expand` are opened one level further) and, unless fold=False, `min_repeats` or
-    more equal consecutive layers into one with strips of norms; "auto": wire up to 30 operations, else module if
-    that folds anything. trace: a `trace_backward` that has watched the backward pass; without it the gradients
-    between the leaves are computed again, and shown if they explain what the leaves hold. cost: True adds
-    floating-point operations and bytes; "time" also runs every operation again to measure it. show_dtypes: None shows
-    those that differ. max_ops: operations drawn, nearest to the output; the rest is one box that says how many.
-    precision: significant digits. max_items: a larger array is shown as mean ± standard deviation, [smallest, largest].
-    title: default: the formula. marks: show what `Graph.check` finds. backend: of SVG: "dot", "builtin", or "auto":
-    dot where it is installed.
+    style: "wire" shows every tensor; "module" folds modules `depth` levels down into cards (those in `expand` are
+    opened one level further) and, unless fold=False, `min_repeats` or more equal consecutive layers into one; "auto":
+    wire up to 30 operations, else module if that folds anything.
+    trace: a `trace_backward` that has watched the backward pass; without it the gradients between the leaves are
+    computed again, and shown if they explain what the leaves hold.
+    cost: True adds floating-point operations and bytes; "time" also runs every operation again to measure it.
+    show_dtypes: None shows those that differ. max_ops: operations drawn, nearest to the output. precision: digits.
+    max_items: of a larger array mean ± standard deviation and [smallest, largest] are shown. title: default: the
+    formula. marks: show what `Graph.check` finds. backend: of SVG: "dot", "builtin", or "auto": dot if installed.
 
     Changes nothing, and what it returns keeps no tensor alive.
 
     >>> import autograd_mini as am
-    >>> a, b = am.tensor(3.0, requires_grad=True), am.tensor(2.0, requires_grad=True)
-    >>> d = a + a * b
-    >>> d.backward()
-    >>> print(draw_graph(d, names={"a": a, "b": b, "d": d}).text())
-    d = a + a × b
-    <BLANKLINE>
-    tensor         shape  value  gradient
-    a (parameter)  ()     3      3
-    b (parameter)  ()     2      3
-    t2 = mul(a, b) ()     6      1
-    d = add(a, t2) ()     9      1
+    >>> x = am.tensor(3.0, requires_grad=True)
+    >>> draw_graph((x * 2).tanh(), names={"x": x})
+    <Graph: 2 operations, 3 tensors; .text(), .svg(), .save(path)>
     """
     options = Options(
         style, depth, tuple(expand), fold, min_repeats, show_values, show_grads, show_shapes, show_dtypes, max_ops,

@@ -19,15 +19,8 @@ def to_svg(view: View) -> str:
     placed = place(view)
     header: list[Row] = [[Run(view.title, size=15, bold=True)]] if view.title else []
     header += [*view.legend, *([] if placed.framed else _frame_rows(view.frames))]
-    top, head = MARGIN, []
-    for line in header:
-        width, height = row_size(line)
-        if isinstance(line, list):
-            head.append(_text(line, MARGIN, top + 0.76 * height, "start"))
-        else:
-            head += _rows([line], MARGIN, MARGIN + width, top)
-        top += height + 2
-    top += 8 if header else 0
+    head = _rows(header, MARGIN, None, MARGIN, gap=2)
+    top = MARGIN + sum(row_size(line)[1] + 2 for line in header) + 8 * bool(header)
     width = 2 * MARGIN + max([placed.width, *(row_size(line)[0] for line in header)])
     height = top + placed.height + MARGIN
     name = _escape(view.title or "graph")
@@ -49,13 +42,7 @@ def to_svg(view: View) -> str:
 
 def _frame_rows(frames: list[Frame]) -> list[Row]:
     """Where frames cannot be drawn, what they say stands above the picture."""
-    rows: list[Row] = []
-    stack = frames[::-1]
-    while stack:
-        frame = stack.pop()
-        rows += frame.rows
-        stack += frame.frames[::-1]
-    return rows
+    return [row for frame in frames for row in [*frame.rows, *_frame_rows(frame.frames)]]
 
 
 def _escape(text: str) -> str:
@@ -75,14 +62,14 @@ def _style(run: Run) -> str:
     return f' font-size="{run.size:g}" fill="{run.color}"{style}'
 
 
-def _rows(rows: list[Row], left: float, right: float, top: float) -> list[str]:
-    """Lines centred between left and right; numbers in columns; the bar across."""
+def _rows(rows: list[Row], left: float, right: float | None, top: float, gap: float = 0) -> list[str]:
+    """Lines centred between left and right, or all at the left; numbers in columns; the bar across."""
     parts = []
     for row in rows:
         width, height = row_size(row)
-        middle = (left + right) / 2
+        middle = left + width / 2 if right is None else (left + right) / 2
         if row is None:
-            parts.append(f'<path d="M{left:.1f} {top + 1:.1f}H{right:.1f}" stroke="{LINE}" stroke-width="2"/>')
+            parts.append(f'<path d="M{left:.1f} {top + 1:.1f}H{right or left:.1f}" stroke="{LINE}" stroke-width="2"/>')
         elif isinstance(row, Strip):
             x = left + STRIP_LABEL
             parts.append(_text([row.label], left, top + 14, "start"))
@@ -93,8 +80,9 @@ def _rows(rows: list[Row], left: float, right: float, top: float) -> list[str]:
         elif isinstance(row, Matrix):
             parts += _matrix(row, middle - width / 2, top)
         else:
-            parts.append(_text(row, middle, top + 0.76 * height, "middle"))
-        top += height
+            at = (left, "start") if right is None else (middle, "middle")
+            parts.append(_text(row, at[0], top + 0.76 * height, at[1]))
+        top += height + gap
     return parts
 
 
@@ -116,15 +104,10 @@ def _frame(p: Place, down: bool) -> str:
     paint = f'fill="{frame.fill}" stroke="{frame.color}" stroke-width="{frame.weight:g}"'
     size = f'width="{p.width:.1f}" height="{p.above + p.below:.1f}"'
     rect = f'<rect x="{p.x:.1f}" y="{p.y - p.above:.1f}" {size} rx="12" {paint}/>'
-    left, top, parts = p.x + p.text, p.y - p.above + INNER / 2, [rect]
+    top = p.y - p.above + INNER / 2
     if frame.bottom and not down:
         top = p.y + p.below - INNER / 2 - sum(row_size(row)[1] for row in frame.rows)
-    for row in frame.rows:
-        width, height = row_size(row)
-        line = [_text(row, left, top + 0.76 * height, "start")] if isinstance(row, list) else None
-        parts += line or _rows([row], left, left + width, top)
-        top += height
-    return f'<g class="cluster">{"".join(parts)}</g>'
+    return f'<g class="cluster">{"".join([rect, *_rows(frame.rows, p.x + p.text, None, top)])}</g>'
 
 
 def _box(p: Place, down: bool) -> str:

@@ -90,7 +90,7 @@ def _base(model: Model, repeat: Repeat) -> int:
 
 def _lists(model: Model) -> set[str]:
     """Modules that hold numbered modules with an inside, as a ModuleList of blocks."""
-    found = set()
+    found: set[str] = set()
     for scope in {op.scope for op in model.ops}:
         parts = scope.split(".")
         found.update(".".join(parts[:k]) for k in range(1, len(parts) - 1) if parts[k].isdigit())
