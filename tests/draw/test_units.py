@@ -165,6 +165,17 @@ def test_modules_can_be_opened() -> None:
     assert [texts(f.rows) for f in head.frames] == ["⊟ blocks 76 parameters", "⊟ head  Linear 10 parameters"]
 
 
+def test_a_network_of_modules_is_folded_sooner_than_bare_operations() -> None:
+    """Fourteen boxes with all their values side by side are too wide to be read."""
+    x = am.randn(2, 3)
+    bare = weight = am.ones(3, requires_grad=True)
+    for _ in range(7):
+        bare = (bare * x).tanh()
+    modules = nn.Sequential(*(layer for _ in range(7) for layer in (nn.Linear(3, 3), nn.Tanh())))
+    styles = [{box.shape for box in draw_graph(y.sum(), names={}).view.boxes} for y in (bare, modules(x * weight))]
+    assert ["card" in shapes for shapes in styles] == [False, True]
+
+
 def test_a_model_of_blocks_is_its_blocks_and_their_details_stay_inside() -> None:
     """Not the list as one card, nor the three heads of each attention as a repeat of their own; no box for a mask."""
     am.manual_seed(0)
