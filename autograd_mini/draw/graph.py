@@ -37,7 +37,7 @@ from .units import Plan, plan
 from .view import View, view_of
 
 MAX_BOXES = 1500  # that a layout is tried on
-AUTO_WIRE = 30  # operations up to which every tensor is shown
+AUTO_WIRE, AUTO_WIRE_MODULES = 30, 12  # operations up to which every tensor is shown; where there are modules to fold
 MAX_READ_VALUES = 2000  # operations; of a longer graph only those that are shown are looked at
 MAX_UNFOLDED = 60  # operations up to which a page of a folded graph can show every tensor, too
 MAX_STEPPED = 20  # and up to which it has steps, too: each is three times its size
@@ -266,7 +266,7 @@ def draw_graph(
     names: {name: tensor}, or locals(); default: the variables of the code that calls this.
     style: "wire" shows every tensor; "module" folds modules `depth` levels down into cards (those in `expand` are
     opened one level further) and, unless fold=False, `min_repeats` or more equal consecutive layers into one; "auto":
-    wire up to 30 operations, else module if that folds anything.
+    wire up to 30 operations (12 of modules), else module if that folds anything.
     trace: a `trace_backward` that has watched the backward pass; without it the gradients between the leaves are
     computed again, and shown if they explain what the leaves hold.
     cost: True adds floating-point operations and bytes; "time" also runs every operation again to measure it.
@@ -317,7 +317,8 @@ def _filled(
 def _folded(model: Model, sources: Sources, options: Options) -> tuple[Model, Plan | None]:
     """How the model is to be drawn: with a plan, or (None) every tensor; cropped if it is still too large."""
     folded = None
-    if options.style == "module" or (options.style == "auto" and len(model.ops) > AUTO_WIRE):
+    most = AUTO_WIRE_MODULES if any(op.scope for op in model.ops) else AUTO_WIRE
+    if options.style == "module" or (options.style == "auto" and len(model.ops) > most):
         folded = plan(model, options)
         if len(folded.units) == len(model.ops) and options.style == "auto":
             folded = None
