@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import takewhile
 
 from .cost import in_bytes, in_short
 from .formula import SYMBOLS
@@ -187,22 +188,20 @@ def _norm(grad: Reading) -> Line:
 
 
 def _frames(drawing: Drawing, plan: Plan) -> None:
-    """One frame per repeat, and per module that is open; frames nest as modules do."""
-    frames: dict[Key, Frame] = {}
-    top = drawing.view.frames
+    """One frame per repeat, and per stretch in which a module is open: no two frames need each other's results."""
+    names, count = {box.id for box in drawing.view.boxes}, 0
+    around: list[tuple[Key, Frame]] = []
     for i, unit in enumerate(plan.units):
-        inside = top
-        for key in _keys(unit):
-            if key not in frames:
-                weight = 1.4 if key[1] else 3.0
-                frames[key] = Frame(f"m{len(frames)}", frame_rows(drawing, plan, key), weight=weight)
-                inside.append(frames[key])
-            inside = frames[key].frames
-        if keys := _keys(unit):
-            names = {box.id for box in drawing.view.boxes}
-            frames[keys[-1]].boxes.append(f"u{i}")
-            if unit.repeat is not None and f"j{i}" in names:
-                frames[keys[-1]].boxes.append(f"j{i}")
+        keys = _keys(unit)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0][0] == pair[1], zip(around, keys, strict=False)))
+        del around[same:]
+        for key in keys[same:]:
+            frame = Frame(f"m{count}", frame_rows(drawing, plan, key), weight=1.4 if key[1] else 3.0)
+            (around[-1][1] if around else drawing.view).frames.append(frame)
+            around.append((key, frame))
+            count += 1
+        if around:
+            around[-1][1].boxes += [name for name in (f"u{i}", f"j{i}") if name in names]
 
 
 def _keys(unit: Unit) -> list[Key]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -140,18 +140,17 @@ def _bad_values(model: Model, names: list[str]) -> list[Problem]:
     for i, wire in enumerate(model.wires):
         if wire.producer is None and wire.value.seen is not None and wire.value.seen.nan:
             count = f"{wire.value.seen.nan:,} of {wire.value.seen.size:,} items are nan already here"
-            found.append((-1, Problem(VALUE, f"t{i}", names[i], f"{count}: look at where it comes from")))
+            found.append(Problem(VALUE, f"t{i}", names[i], f"{count}: look at where it comes from"))
     for n, op in enumerate(model.ops):
         if op.cause:
             reason, advice = _DOMAINS.get(op.name, ("made it of inputs that were none", ""))
             hint = f"{op.cause}: {LABELS.get(op.name, op.name)} {reason}"
-            found.append((n, Problem(VALUE, f"n{n}", described(op, names), hint + (f"; {advice}" if advice else ""))))
+            found.append(Problem(VALUE, f"n{n}", described(op, names), hint + (f"; {advice}" if advice else "")))
     if found:
-        order, first = found[0]
         rest = followers - len(found)
         more = f" ({rest} tensor{'s' * (rest > 1)} after it follow{'s' * (rest == 1)})" if rest > 0 else ""
-        found[0] = (order, Problem(first.kind, first.node, first.where, first.hint + more))
-    return [problem for _, problem in found]
+        found[0] = replace(found[0], hint=found[0].hint + more)
+    return found
 
 
 def _bad_gradients(model: Model, names: list[str]) -> list[Problem]:

@@ -101,22 +101,12 @@ class Placed:
     routes: list[tuple[Link, list[Place]]]
     width: float
     height: float
-    framed: bool  # are the frames drawn?
-
-
-class _Cycle(Exception):  # noqa: N818
-    """Frames that use each other's results cannot stand side by side."""
 
 
 def place(view: View) -> Placed:
     """Coordinates for every box, such that no two overlap and every link runs from left to right, or downwards."""
     links = [link for link in view.links if not link.back]  # the frame's text says what goes to the next copy
-    framed = bool(view.frames)
-    try:
-        scope = _scope(view, links, [box.id for box in view.boxes], view.frames)
-    except _Cycle:
-        framed = False
-        scope = _scope(view, links, [box.id for box in view.boxes], [])
+    scope = _scope(view, links, [box.id for box in view.boxes], view.frames)
     everything = _gather(scope, 0.0, 0.0)
     top = min((p.y - p.above for p in everything), default=0.0)
     scopes = [scope, *(p.scope for p in everything if p.scope is not None)]
@@ -129,7 +119,7 @@ def place(view: View) -> Placed:
             half = p.width / 2
             p.x, p.width, p.y, p.above, p.below = p.y - p.above, p.above + p.below, p.x + half, half, half
     right = max((p.x + p.width for p in everything), default=0.0)
-    return Placed(everything, routes, right, max((p.y + p.below for p in everything), default=0.0), framed)
+    return Placed(everything, routes, right, max((p.y + p.below for p in everything), default=0.0))
 
 
 def _scope(view: View, links: list[Link], boxes: list[str], frames: list[Frame]) -> Scope:
@@ -236,7 +226,10 @@ def sized(box: Box, down: bool) -> Place:
 
 
 def _rank(places: list[Place], links: list[tuple[Row, Place, Place]]) -> None:
-    """Columns: as far right as the longest path to a box demands; leaves next to what uses them; ports at the ends."""
+    """Columns: as far right as the longest path to a box demands; leaves next to what uses them; ports at the ends.
+
+    Frames are stretches of the tape, so that there are no cycles.
+    """
     outgoing: dict[Place, list[tuple[Place, int]]] = {p: [] for p in places}
     missing = dict.fromkeys(places, 0)
     for label, tail, head in links:
@@ -253,8 +246,6 @@ def _rank(places: list[Place], links: list[tuple[Row, Place, Place]]) -> None:
             missing[head] -= 1
             if not missing[head]:
                 ready.append(head)
-    if any(missing.values()):
-        raise _Cycle
     for p in sources:
         if not p.port:
             p.rank = min((head.rank - length for head, length in outgoing[p]), default=1)

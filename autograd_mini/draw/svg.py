@@ -7,7 +7,7 @@ from itertools import pairwise
 from .dot import FONT
 from .layout import CELL_GAP, INNER, LINE_HEIGHT, PAD, STRIP_LABEL, Place, columns, place, row_size, text_width
 from .names import clean
-from .view import FORWARD, GRADIENT, LINE, MUTED, Box, Frame, Link, Matrix, Row, Run, Strip, View
+from .view import FORWARD, GRADIENT, LINE, MUTED, Box, Link, Matrix, Row, Run, Strip, View
 
 MARGIN = 14.0
 Point = tuple[float, float]
@@ -18,7 +18,7 @@ def to_svg(view: View) -> str:
     """A whole SVG file."""
     placed = place(view)
     header: list[Row] = [[Run(view.title, size=15, bold=True)]] if view.title else []
-    header += [*view.legend, *([] if placed.framed else _frame_rows(view.frames))]
+    header += view.legend
     head = _rows(header, MARGIN, None, MARGIN, gap=2)
     top = MARGIN + sum(row_size(line)[1] + 2 for line in header) + 8 * bool(header)
     width = 2 * MARGIN + max([placed.width, *(row_size(line)[0] for line in header)])
@@ -38,11 +38,6 @@ def to_svg(view: View) -> str:
         "</g>",
         "</g></svg>\n",
     ])  # fmt: skip
-
-
-def _frame_rows(frames: list[Frame]) -> list[Row]:
-    """Where frames cannot be drawn, what they say stands above the picture."""
-    return [row for frame in frames for row in [*frame.rows, *_frame_rows(frame.frames)]]
 
 
 def _escape(text: str) -> str:
