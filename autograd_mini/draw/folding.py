@@ -132,9 +132,8 @@ def header(view: View, start: Plan | None) -> list[Row]:
     """Title and legend of a page, on which it depends on the reader how much is shown."""
     title = view.title.removesuffix(f" shown as {len(start.units):,}" if start is not None else "")
     lines: list[Row] = [[Run(title, size=15, bold=True)]]
-    for line in view.legend:
-        lines.append([replace(run, text=HOW_TO_CLICK) if run.text == HOW_TO_OPEN else run for run in line])
-    return lines
+    swapped = {HOW_TO_OPEN: HOW_TO_CLICK}
+    return lines + [[replace(run, text=swapped.get(run.text, run.text)) for run in line] for line in view.legend]
 
 
 def _modules(units: list[Unit]) -> Iterator[Module]:

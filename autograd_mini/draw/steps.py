@@ -11,7 +11,7 @@ from itertools import groupby
 
 from .formula import LABELS, SENTENCES, SYMBOLS
 from .model import SHOWN, Model, Op
-from .view import GRADIENT, INK, MUTED, WHITE, Box, Line, Matrix, Row, Run, View
+from .view import GRADIENT, INK, MUTED, WHITE, Box, Matrix, Row, Run, View
 
 MAX_STEPS = 40
 ACTIVE = "#FDE3D6"
@@ -82,8 +82,7 @@ def _frame(model: Model, view: View, done: list[int], captions: list[str], k: in
     if active:
         boxes[active].fill, boxes[active].border = ACTIVE, GRADIENT
     title = [line for line in frame.legend if not line[0].text.startswith("backward, g being")]
-    shown: list[Line] = [title[0]] if title else []
-    frame.legend = shown + [
+    frame.legend = title[:1] + [
         [Run(text, GRADIENT if j == k else INK if j < k else MUTED, 10)] for j, text in enumerate(captions)
     ]
     return frame

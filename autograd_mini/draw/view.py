@@ -212,11 +212,6 @@ class Drawing:
     usual: str | None  # dtype that is not shown; None: no dtype is
     view: View
 
-    def wire(self, i: int) -> None:
-        box = self.box(i)
-        self.view.boxes.append(box)
-        self.uses(i, self.model.wires[i], box)
-
     def box(self, i: int) -> Box:
         wire = self.model.wires[i]
         box = Box(f"t{i}", "tensor" if wire.kind != "inner" or wire.output else "chip", tip=self.tip(wire))
@@ -237,8 +232,10 @@ class Drawing:
             box.rows.append([Run("\u00a0", size=4)])  # the bar does not lie on the frame
         return box
 
-    def uses(self, i: int, wire: Wire, box: Box) -> None:
-        """Links to the operations that read the wire; through a junction where gradients add."""
+    def wire(self, i: int) -> None:
+        """Its box, and links to the operations that read it; through a junction where gradients add."""
+        wire, box = self.model.wires[i], self.box(i)
+        self.view.boxes.append(box)
         needs, leaf = wire.kind != "input", wire.kind != "inner" or wire.output
         tail = box.id
         if junction := needs and len(wire.uses) > 1:
