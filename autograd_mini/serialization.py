@@ -31,6 +31,8 @@ from .torch_files import RefusedError, array_of, read_pickle
 
 File = str | os.PathLike[str] | IO[bytes]
 TREE = "tree.json"
+DEEPEST = 250  # containers in each other; a dict is three levels of JSON
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _SIGNATURES = {  # how foreign files begin
     b"\x80": "a bare pickle, which is not read (PyTorch before 1.6 wrote such files: save it there again)",
     b"\x93NUMPY": "a single .npy array: use numpy.load",
@@ -53,7 +55,7 @@ def save(obj: Any, f: File) -> None:
     f: a path, or a file open for writing in binary. A file appears whole or not at all, and the same content gives the
     same bytes. Parameters are saved as plain tensors, arrays come back as tensors. The suffix .safetensors chooses that
     format and needs `pip install "autograd_mini[safetensors]"`; any other suffix means the package's own.
-    Raises TypeError, naming the place, for what cannot be saved.
+    Raises TypeError, naming the place, for what cannot be saved, ValueError for more than 250 containers in each other.
 
     >>> import tempfile, autograd_mini as am
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -62,13 +64,13 @@ def save(obj: Any, f: File) -> None:
     {'weight': tensor([1., 1.]), 'epoch': 3}
     """
     arrays: dict[str, Array] = {}
-    tree = _tree(obj, "", arrays)
+    tree = json.dumps(_tree(obj, "", arrays))
     if isinstance(f, (str, os.PathLike)):
         write = _write_safetensors if os.fspath(f).endswith(".safetensors") else _write_npz
         with replacing(f) as file:
-            write(file, json.dumps(tree), arrays)
+            write(file, tree, arrays)
     else:
-        _write_npz(f, json.dumps(tree), arrays)
+        _write_npz(f, tree, arrays)
 
 
 def load(f: File, map_location: Any = None, *, weights_only: bool = True, mmap: bool = False) -> Any:
@@ -123,8 +125,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 # ---------------------------------------------------------------------------------------------------- the tree
 
 
-def _tree(obj: Any, place: str, arrays: dict[str, Array]) -> Any:
+def _tree(obj: Any, place: str, arrays: dict[str, Array], depth: int = 0) -> Any:
     """`obj` as JSON, its tensors moved to `arrays`: a list stays a list, whatever else it lacks says what it is."""
+    if depth > DEEPEST:
+        raise ValueError(f"cannot save {place:.40}…: more than {DEEPEST} dicts, lists and tuples in each other")
     if isinstance(obj, np.generic) and obj.dtype.kind in "fiub":
         return obj.item()
     if isinstance(obj, (Tensor, np.ndarray)):
@@ -141,14 +145,26 @@ def _tree(obj: Any, place: str, arrays: dict[str, Array]) -> Any:
     if isinstance(obj, Mapping):
         if odd := [key for key in obj if not isinstance(key, (str, int, float, bool, type(None)))]:
             raise TypeError(f"cannot save {place or 'the dict'}: its key {odd[0]!r} is a {type(odd[0]).__name__}")
-        return {"dict": [[key, _tree(value, _below(place, key), arrays)] for key, value in obj.items()]}
+        return {"dict": [[key, _tree(value, _below(place, key), arrays, depth + 1)] for key, value in obj.items()]}
     if isinstance(obj, (list, tuple)):
-        items = [_tree(item, _below(place, i), arrays) for i, item in enumerate(obj)]
+        items = [_tree(item, _below(place, i), arrays, depth + 1) for i, item in enumerate(obj)]
         return items if isinstance(obj, list) else {"tuple": items}
     raise TypeError(
         f"cannot save {place or 'this'}, a {type(obj).__name__}: only tensors, numbers, strings, None, bools, and"
         " dicts, lists and tuples of them; of a module or an optimizer, save its state_dict()"
     )
+
+
+def _shallow(text: bytes) -> bytes:
+    """The same JSON text, unless it is nested so deeply that Python's parser could overflow the stack.
+
+    It calls itself in C for each level, and where the recursion limit was raised nothing stops it.
+    """
+    outside = np.frombuffer(_STRINGS.sub(b"", text), np.uint8)
+    steps = np.isin(outside, list(b"[{")).astype(np.int64) - np.isin(outside, list(b"]}"))
+    if (deepest := int(np.cumsum(steps).max(initial=0))) > 3 * DEEPEST + 3:
+        raise ValueError(f"JSON that is nested {deepest} levels deep")
+    return text
 
 
 def _below(place: str, key: Any) -> str:
@@ -258,7 +274,7 @@ def _read_zip(file: IO[bytes], size: int, pages: memoryview | None) -> Any:
         arrays = {name[:-4]: _array(_content(archive, name, pages)) for name in names}
         if TREE not in archive.namelist():
             return {name: wrap(array) for name, array in arrays.items()}
-        return _object(json.loads(archive.read(TREE)), arrays)
+        return _object(json.loads(_shallow(archive.read(TREE))), arrays)
 
 
 def _content(archive: zipfile.ZipFile, name: str, pages: memoryview | None) -> memoryview:
@@ -291,7 +307,7 @@ def _read_safetensors(data: memoryview, copy: bool) -> Any:
     start = 8 + int.from_bytes(data[:8], "little")
     if start > len(data):
         raise ValueError(f"a header of {start} bytes in a file of {len(data)}")
-    header = json.loads(bytes(data[8:start]))
+    header = json.loads(_shallow(bytes(data[8:start])))
     metadata = header.pop("__metadata__", {})
     if unknown := {entry["dtype"] for entry in header.values()} - _SAFETENSORS.keys():
         raise RefusedError(f"refuses dtype {min(unknown)}, of which there are no tensors here")
@@ -306,7 +322,7 @@ def _read_safetensors(data: memoryview, copy: bool) -> Any:
         arrays[name] = array.copy() if copy or not array.flags.aligned else array
     if "autograd_mini" not in metadata:
         return {name: wrap(array) for name, array in arrays.items()}
-    known = json.loads(metadata["autograd_mini"])
+    known = json.loads(_shallow(metadata["autograd_mini"].encode()))
     if copy and _checksum(known["tree"], arrays) != known["crc32"]:
         raise ValueError("its checksum is wrong")
-    return _object(json.loads(known["tree"]), arrays)
+    return _object(json.loads(_shallow(known["tree"].encode())), arrays)

@@ -18,9 +18,10 @@ WORKLOADS = ("mnist_mlp", "lenet", "transformer", "moons", "tiny_ops", "tiny_ops
 @pytest.fixture(autouse=True)
 def beside_each_other(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The benchmarks import each other as scripts in one folder do; afterwards nothing of that is left."""
-    before = set(sys.modules)
+    before, limit = set(sys.modules), sys.getrecursionlimit()
     monkeypatch.syspath_prepend(str(HERE))
     yield
+    sys.setrecursionlimit(limit)
     for name in {path.stem for path in HERE.glob("*.py")} - before:
         sys.modules.pop(name, None)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -447,6 +448,54 @@ def test_a_lying_safetensors_header_is_an_error(case: str) -> None:
     header = LYING[case].encode()
     with pytest.raises(LoadError, match="the stream: damaged"):
         load(io.BytesIO(len(header).to_bytes(8, "little") + header + bytes(4)))
+
+
+@pytest.fixture
+def recursion_allowed() -> Iterator[None]:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("recursion_allowed")
+def test_a_deep_header_does_not_overflow_the_stack() -> None:
+    """Python's parser of JSON calls itself in C, and a raised limit takes its guard away."""
+    test_a_lying_safetensors_header_is_an_error("deep")
+    with pytest.raises(LoadError, match="nested 100001 levels deep"):
+        load(io.BytesIO(_deep_tree()))
+
+
+def _deep_tree() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("tree.json", '{"dict": ' + "[" * 10**5)
+    return file.getvalue()
+
+
+def nested(depth: int) -> Any:
+    inner: Any = {"w": am.ones(2), "name": "[{" * 2_000}
+    for _ in range(depth):
+        inner = {"x": inner}
+    return inner
+
+
+def test_what_can_be_saved_can_be_loaded_however_deep() -> None:
+    file = io.BytesIO()
+    save(nested(serialization.DEEPEST - 1), file)
+    file.seek(0)
+    found = load(file)
+    while "x" in found:
+        found = found["x"]
+    assert found["w"].tolist() == [1, 1] and found["name"] == "[{" * 2_000
+
+
+@pytest.mark.usefixtures("recursion_allowed")
+def test_what_is_nested_too_deeply_is_not_saved(tmp_path: Path) -> None:
+    for depth in (serialization.DEEPEST + 1, 10_000):
+        with pytest.raises(ValueError, match="more than 250 dicts, lists and tuples in each other"):
+            save(nested(depth), tmp_path / "deep.pt")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_dtype_that_no_tensor_has_is_named() -> None:
