@@ -161,8 +161,8 @@ def _shallow(text: bytes) -> bytes:
     It calls itself in C for each level, and where the recursion limit was raised nothing stops it.
     """
     outside = np.frombuffer(_STRINGS.sub(b"", text), np.uint8)
-    steps = np.isin(outside, list(b"[{")).astype(np.int64) - np.isin(outside, list(b"]}"))
-    if (deepest := int(np.cumsum(steps).max(initial=0))) > 3 * DEEPEST + 3:
+    steps = np.isin(outside, list(b"[{")).astype(np.int8) - np.isin(outside, list(b"]}"))
+    if (deepest := int(np.cumsum(steps, dtype=np.int32).max(initial=0))) > 3 * DEEPEST + 3:
         raise ValueError(f"JSON that is nested {deepest} levels deep")
     return text
 
