@@ -32,7 +32,7 @@ from .torch_files import RefusedError, array_of, read_pickle
 File = str | os.PathLike[str] | IO[bytes]
 TREE = "tree.json"
 DEEPEST = 250  # containers in each other; a dict is three levels of JSON
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # of JSON: strings, and what nests
 _SIGNATURES = {  # how foreign files begin
     b"\x80": "a bare pickle, which is not read (PyTorch before 1.6 wrote such files: save it there again)",
     b"\x93NUMPY": "a single .npy array: use numpy.load",
@@ -160,10 +160,12 @@ def _shallow(text: bytes) -> bytes:
 
     It calls itself in C for each level, and where the recursion limit was raised nothing stops it.
     """
-    outside = np.frombuffer(_STRINGS.sub(b"", text), np.uint8)
-    steps = np.isin(outside, list(b"[{")).astype(np.int8) - np.isin(outside, list(b"]}"))
-    if (deepest := int(np.cumsum(steps, dtype=np.int32).max(initial=0))) > 3 * DEEPEST + 3:
-        raise ValueError(f"JSON that is nested {deepest} levels deep")
+    depth = 0
+    for token in _TOKENS.finditer(text):
+        what = text[token.start()]
+        depth += (what in b"[{") - (what in b"]}")
+        if depth > 3 * DEEPEST + 3:
+            raise ValueError(f"JSON that is nested more than {3 * DEEPEST} levels deep")
     return text
 
 
