@@ -216,7 +216,7 @@ class Generator:
         self.numpy.bit_generator.state = state
 
 
-stand_in: contextvars.ContextVar[Generator | None] = contextvars.ContextVar("autograd_ministand_in", default=None)
+stand_in: contextvars.ContextVar[Generator | None] = contextvars.ContextVar("autograd_mini_stand_in", default=None)
 
 
 class _DefaultGenerator(Generator):
