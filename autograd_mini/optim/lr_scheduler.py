@@ -1,8 +1,8 @@
 """Learning-rate schedules: after each epoch (or step) `scheduler.step()` gives every group its next learning rate.
 
-Each class says its rate η at epoch t as `closed_form`, from η₀, the rate that the optimizer was made with. As in
-PyTorch `get_lr` takes the next rate from the present one instead, where that is simple: two schedulers on one optimizer
-multiply, and a rate set by hand goes on from there.
+Each class says its rate η at epoch t, from η₀, the rate that the optimizer was made with. As in PyTorch `get_lr` takes
+the next rate from the present one, where that is simple: two schedulers on one optimizer multiply, and a rate set by
+hand goes on from there.
 """
 
 from __future__ import annotations
@@ -52,8 +52,15 @@ class LRScheduler:
         self.step()
         self._is_initial = False
 
+    def _restart(self) -> None:
+        """To epoch 0, whatever the rates are now."""
+        self._set(self.base_lrs)
+        self.last_epoch, self._is_initial = 0, True
+        self._set(self.get_lr())
+        self._is_initial = False
+
     def step(self, epoch: int | None = None) -> None:
-        """Set the rates of the next epoch; call it after the optimizer's own steps. `epoch` to jump is deprecated."""
+        """Set the rates of the next epoch; call it after the optimizer's own steps. `epoch`, deprecated, jumps there."""
         watched = type(self.optimizer)._update is not Optimizer._update  # its steps are counted by Optimizer.step
         if self._step_count == 1 and watched and not self.optimizer._steps:
             warnings.warn(
@@ -69,11 +76,10 @@ class LRScheduler:
                 " Please use `scheduler.step()` to step the scheduler.",
                 UserWarning, stacklevel=2,
             )  # fmt: skip
-        self._update_lr(epoch)
-
-    def _update_lr(self, epoch: int | None = None) -> None:
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        self._set(self.get_lr() if epoch is None else self.closed_form())
+            self._restart()
+        for _ in range(1 if epoch is None else epoch):
+            self.last_epoch += 1
+            self._set(self.get_lr())
 
     def _set(self, lrs: Iterable[float]) -> None:
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
@@ -94,10 +100,6 @@ class LRScheduler:
     def get_lr(self) -> list[float]:
         """The rates of epoch `last_epoch`, just reached from the one before; to be called by `step` alone."""
         raise NotImplementedError(f"{type(self).__name__} must define get_lr()")
-
-    def closed_form(self) -> list[float]:
-        """The rates of epoch `last_epoch`, reached by a jump."""
-        return self.get_lr()
 
     def state_dict(self) -> dict[str, Any]:
         """All that changes, and the options; not the optimizer, which has a state of its own."""
@@ -184,9 +186,6 @@ class StepLR(LRScheduler):
     def get_lr(self) -> list[float]:
         return self._lrs(1.0 if self.last_epoch == 0 or self.last_epoch % self.step_size else self.gamma)
 
-    def closed_form(self) -> list[float]:
-        return [lr * self.gamma ** (self.last_epoch // self.step_size) for lr in self.base_lrs]
-
 
 class MultiStepLR(LRScheduler):
     """η = η₀ γ^(number of milestones ≤ t), γ: gamma."""
@@ -202,10 +201,6 @@ class MultiStepLR(LRScheduler):
     def get_lr(self) -> list[float]:
         return self._lrs(self.gamma ** self.milestones[self.last_epoch])
 
-    def closed_form(self) -> list[float]:
-        passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
-        return [lr * self.gamma**passed for lr in self.base_lrs]
-
 
 class ExponentialLR(LRScheduler):
     """η = η₀ γᵗ, γ: gamma."""
@@ -216,9 +211,6 @@ class ExponentialLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         return self._lrs(1.0 if self._is_initial else self.gamma)
-
-    def closed_form(self) -> list[float]:
-        return [lr * self.gamma**self.last_epoch for lr in self.base_lrs]
 
 
 class LinearLR(LRScheduler):
@@ -243,10 +235,6 @@ class LinearLR(LRScheduler):
         rise = self.end_factor - self.start_factor
         return self._lrs(1 + rise / (self.total_iters * self.start_factor + (self.last_epoch - 1) * rise))
 
-    def closed_form(self) -> list[float]:
-        done = min(self.total_iters, self.last_epoch) / self.total_iters
-        return [lr * (self.start_factor + (self.end_factor - self.start_factor) * done) for lr in self.base_lrs]
-
 
 # --------------------------------------------------------------------------------------------------------- cosines
 
@@ -266,17 +254,12 @@ class CosineAnnealingLR(LRScheduler):
     def get_lr(self) -> list[float]:
         if self._is_initial:
             return self._lrs()
-        if self._step_count == 1 and self.last_epoch > 0:
-            return self.closed_form()
         before, now = (1 + math.cos(math.pi * t / self.T_max) for t in (self.last_epoch - 1, self.last_epoch))
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # from the bottom there is no factor
             up = (1 - math.cos(math.pi / self.T_max)) / 2
             pairs = zip(self._lrs(), self.base_lrs, strict=True)
             return [lr + (base - self.eta_min) * up for lr, base in pairs]
         return [now / before * (lr - self.eta_min) + self.eta_min for lr in self._lrs()]
-
-    def closed_form(self) -> list[float]:
-        return [_cosine(self.eta_min, lr, self.last_epoch / self.T_max) for lr in self.base_lrs]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -344,7 +327,6 @@ class OneCycleLR(LRScheduler):
         div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False, last_epoch: int = -1
     ) -> None:
         _check_optimizer(optimizer)
-        self.optimizer = optimizer
         self.total_steps = _count_steps(total_steps, epochs, steps_per_epoch)
         if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
@@ -373,10 +355,8 @@ class OneCycleLR(LRScheduler):
             if optimizer.defaults.keys().isdisjoint({"momentum", "betas"}):
                 raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
             self.use_beta1 = "betas" in optimizer.defaults
-            highs, lows = (
-                _per_group(name, optimizer, m)
-                for name, m in (("max_momentum", max_momentum), ("base_momentum", base_momentum))
-            )
+            highs = _per_group("max_momentum", optimizer, max_momentum)
+            lows = _per_group("base_momentum", optimizer, base_momentum)
             if last_epoch == -1:
                 for group, high, low in zip(optimizer.param_groups, highs, lows, strict=True):
                     group.update(max_momentum=high, base_momentum=low)
@@ -548,7 +528,7 @@ class SequentialLR(LRScheduler):
         i = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[i]
         if i and self._milestones[i - 1] == self.last_epoch:
-            scheduler._update_lr(0)
+            scheduler._restart()
         else:
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()
