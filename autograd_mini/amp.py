@@ -42,9 +42,6 @@ class autocast(contextlib.ContextDecorator):
         pass
 
 
-_READY, _UNSCALED, _STEPPED = range(3)
-
-
 class GradScaler:
     """Multiply the loss, so that gradients in float16 do not fall below 6e-8, its smallest number, and divide again.
 
@@ -80,8 +77,8 @@ class GradScaler:
         self._enabled, self._scale, self._started = enabled, float(init_scale), False
         self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
         self._growth_interval, self._growth_tracker = growth_interval, 0
-        self._stages: dict[int, int] = {}  # by the id of an optimizer
-        self._found_inf: dict[int, bool] = {}
+        self._found_inf: dict[int, bool] = {}  # by the ids of optimizers: in unscaled gradients
+        self._stepped: set[int] = set()
 
     def scale(self, outputs: Any) -> Any:
         """A tensor times the scale, or a list, tuple or iterable of them."""
@@ -104,11 +101,10 @@ class GradScaler:
         if not self._enabled:
             return
         self._check_started("unscale_")
-        stage = self._stages.get(id(optimizer), _READY)
-        if stage == _UNSCALED:
-            raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
-        if stage == _STEPPED:
+        if id(optimizer) in self._stepped:
             raise RuntimeError("unscale_() is being called after step().")
+        if id(optimizer) in self._found_inf:
+            raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
         grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if any(grad.dtype == FLOAT16 for grad in grads):
             raise ValueError("Attempting to unscale FP16 gradients.")
@@ -118,7 +114,6 @@ class GradScaler:
         with no_grad():
             for grad in grads:
                 grad.mul_(inverse)
-        self._stages[id(optimizer)] = _UNSCALED
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """`optimizer.step(...)` with unscaled gradients, or nothing (and None) if one of them is inf or nan."""
@@ -127,16 +122,14 @@ class GradScaler:
         if args or "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
         self._check_started("step")
-        stage = self._stages.get(id(optimizer), _READY)
-        if stage == _STEPPED:
+        if id(optimizer) in self._stepped:
             raise RuntimeError("step() has already been called since the last update().")
-        if stage == _READY:
+        if id(optimizer) not in self._found_inf:
             self.unscale_(optimizer)
         if id(optimizer) not in self._found_inf:
             raise AssertionError("No inf checks were recorded for this optimizer.")
-        result = None if self._found_inf[id(optimizer)] else optimizer.step(**kwargs)
-        self._stages[id(optimizer)] = _STEPPED
-        return result
+        self._stepped.add(id(optimizer))
+        return None if self._found_inf[id(optimizer)] else optimizer.step(**kwargs)
 
     def update(self, new_scale: float | Tensor | None = None) -> None:
         """Adapt the scale to what the steps since the last update found, or set it."""
@@ -156,7 +149,7 @@ class GradScaler:
                 if self._scale * self._growth_factor <= np.finfo(np.float32).max:
                     self._set_scale(self._scale * self._growth_factor)
                 self._growth_tracker = 0
-        self._stages, self._found_inf = {}, {}
+        self._found_inf, self._stepped = {}, set()
 
     def _set_scale(self, scale: float) -> None:
         self._scale = float(np.float32(scale))  # as PyTorch keeps it
@@ -179,10 +172,8 @@ class GradScaler:
         """Scale, factors, interval, and how many steps in a row were good; empty if disabled."""
         if not self._enabled:
             return {}
-        return {
-            "scale": self._scale, "growth_factor": self._growth_factor, "backoff_factor": self._backoff_factor,
-            "growth_interval": self._growth_interval, "_growth_tracker": self._growth_tracker,
-        }  # fmt: skip
+        names = ("scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker")
+        return {name: getattr(self, f"_{name.lstrip('_')}") for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a `state_dict()`; nothing if disabled."""
@@ -193,4 +184,4 @@ class GradScaler:
                 "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler."
             )
         for name, value in state_dict.items():
-            setattr(self, name if name.startswith("_") else f"_{name}", value)
+            setattr(self, f"_{name.lstrip('_')}", value)
