@@ -85,7 +85,7 @@ class _Nothing:
     def memory_allocated(self, device: Any = None) -> int:
         return 0
 
-    max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+    max_memory_allocated = memory_reserved = memory_allocated
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -94,7 +94,7 @@ class _Nothing:
 
 
 class _Cudnn(_Nothing):
-    enabled = benchmark = deterministic = allow_tf32 = False  # settings of what is not there
+    enabled = benchmark = deterministic = False  # settings of what is not there
 
 
 class Absent:
@@ -135,7 +135,7 @@ cuda, mps, accelerator = _Cuda("cuda"), _Nothing("mps"), _Nothing("accelerator")
 class backends:
     """Libraries that PyTorch runs on; none is here."""
 
-    mps, cuda, cudnn, mkldnn = mps, cuda, _Cudnn("backends.cudnn"), _Nothing("backends.mkldnn")
+    mps, cuda, cudnn = mps, cuda, _Cudnn("backends.cudnn")
 
 
 # --------------------------------------------------------------------------------------- compiling, threads, settings
@@ -173,24 +173,8 @@ def set_float32_matmul_precision(precision: str) -> None:
         raise ValueError(f"precision must be 'highest', 'high' or 'medium', but got {precision!r}")
 
 
-def seed() -> int:
-    """Seed the default generator from the operating system; returns the seed."""
-    return default_generator.seed()
-
-
-def initial_seed() -> int:
-    """The seed of the default generator."""
-    return default_generator.initial_seed()
-
-
-def get_rng_state() -> dict[str, Any]:
-    """The state of the default generator, for `set_rng_state`."""
-    return default_generator.get_state()
-
-
-def set_rng_state(new_state: dict[str, Any]) -> None:
-    """Go on from a state of `get_rng_state`."""
-    default_generator.set_state(new_state)
+seed, initial_seed = default_generator.seed, default_generator.initial_seed
+get_rng_state, set_rng_state = default_generator.get_state, default_generator.set_state
 
 
 # -------------------------------------------------------------------------------------------------- old names, dtypes
@@ -200,13 +184,6 @@ def set_rng_state(new_state: dict[str, Any]) -> None:
 def numel(input: Tensor) -> int:
     """How many elements a tensor has."""
     return input.numel()
-
-
-def typename(obj: Any) -> str:
-    """Of a tensor the old name of its type, "torch.FloatTensor"; of anything else where its class is, and its name."""
-    kind = type(obj)
-    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-    return str(obj.type()) if isinstance(obj, Tensor) else name
 
 
 def Variable(data: Any, requires_grad: bool = False) -> Tensor:
@@ -308,6 +285,6 @@ __all__ = [
     "LongTensor", "ShortTensor", "Size", "Variable", "accelerator", "amp", "autocast", "backends", "bfloat16",
     "compile", "cuda", "device", "dtype", "finfo", "get_num_threads", "get_rng_state", "iinfo", "initial_seed",
     "is_floating_point", "mps", "numel", "seed", "set_default_device", "set_default_tensor_type",
-    "set_float32_matmul_precision", "set_num_threads", "set_rng_state", "typename", "use_deterministic_algorithms",
+    "set_float32_matmul_precision", "set_num_threads", "set_rng_state", "use_deterministic_algorithms",
     *(name for names in _ABSENT.values() for name in names),
 ]  # fmt: skip

@@ -212,8 +212,8 @@ class Generator:
     def get_state(self) -> dict[str, Any]:
         return dict(self.numpy.bit_generator.state)
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        self.numpy.bit_generator.state = state
+    def set_state(self, new_state: dict[str, Any]) -> None:
+        self.numpy.bit_generator.state = new_state
 
 
 stand_in: contextvars.ContextVar[Generator | None] = contextvars.ContextVar("autograd_mini_stand_in", default=None)

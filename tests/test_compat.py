@@ -51,7 +51,6 @@ QUESTIONS = [
     "ByteTensor([1, 0]).tolist()",
     "is_floating_point(torch.ones(1))",
     "numel(torch.ones(2, 3))",
-    "typename(torch.ones(2)) + typename(torch.ones(2).long()) + typename(3) + typename([])",
     "torch.ones(2).type() + torch.ones(2).double().type() + torch.ones(2).bool().type()",
     "torch.ones(2).type('torch.DoubleTensor').type()",
     "torch.ones(2).type(torch.LongTensor).type()",
