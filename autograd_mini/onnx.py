@@ -29,18 +29,21 @@ _BATCHES = (2, 3)  # of the two runs; what is equal in both is taken to be const
 _KEEP = {("embedding", 1), ("take_along_dim", 1), ("where", 0), ("astype", 0)}
 
 
+Source = int | str | None  # of an array: a step by its number, a weight or an input by its name, or a constant
+
+
 class OnnxExportError(RuntimeError):
     """The model cannot be said in ONNX; the message says which operation, in which module, is why."""
 
 
 @dataclass
 class Step:
-    """One operation of a run: its inputs as arrays, and where they come from, None being a constant."""
+    """One operation of a run: its inputs as arrays, and where they come from."""
 
     node: Node
     out: Array
     values: tuple[Any, ...]
-    sources: list[tuple[str, Any] | None]
+    sources: list[Source]
 
     @property
     def name(self) -> str:
@@ -79,13 +82,12 @@ class _Run:
 
     def __init__(self, model: Module, weights: dict[str, Any], inputs: dict[str, Any]) -> None:
         self.steps: list[Step] = []
-        self._by_node: dict[Node | None, tuple[str, Any]] = {}
-        self._by_array: dict[int, tuple[tuple[str, Any], int]] = {}  # id of an array -> what it is, and since when
-        for kind, tensors in (("weight", weights), ("input", inputs)):
-            for name, tensor in tensors.items():
-                self._by_array[id(tensor._array)] = (kind, name), 0
-                if tensor._node is not None:
-                    self._by_node[tensor._node] = (kind, name)
+        self._by_node: dict[Node | None, Source] = {}
+        self._by_array: dict[int, tuple[Source, int]] = {}  # id of an array -> what it is, and since when
+        for name, tensor in (*weights.items(), *inputs.items()):
+            self._by_array[id(tensor._array)] = name, 0
+            if tensor._node is not None:
+                self._by_node[tensor._node] = name
         with ModeSwitch(grad=True, watch=self):
             self.outputs = [self._output(tensor) for tensor in _flat(model(*inputs.values()))]
 
@@ -94,22 +96,22 @@ class _Run:
         assert prim is not None
         values = env[0] if prim.variadic else env[: len(prim.inputs)]
         sources = [self._source(*pair) for pair in zip(node.parents, values, strict=True)]
-        self._by_node[node] = source = "step", len(self.steps)
-        self._by_array[id(out)] = source, node.number
+        self._by_node[node] = len(self.steps)
+        self._by_array[id(out)] = len(self.steps), node.number
         self.steps.append(Step(node, out, values, sources))
 
     def backward(self, node: Node | None, i: int, gradient: Array) -> None:
         """Nobody asks for gradients."""
 
-    def _source(self, node: Node | None, array: Any) -> tuple[str, Any] | None:
+    def _source(self, node: Node | None, array: Any) -> Source:
         if node in self._by_node:
             return self._by_node[node]
         source, since = self._by_array.get(id(array), (None, 0))
         if source is not None and writes.of(array)[0] > since > 0:
-            raise OnnxExportError(f"{source[1]} was changed in place and then used without its history")
+            raise OnnxExportError(f"{source} was changed in place and then used without its history")
         return source
 
-    def _output(self, tensor: TensorCore) -> tuple[Any, tuple[str, Any] | None]:
+    def _output(self, tensor: TensorCore) -> tuple[Any, Source]:
         return tensor._array, self._source(tensor._node, tensor._array)
 
 
@@ -128,9 +130,9 @@ def _needed(run: _Run) -> set[int]:
     todo = [source for _, source in run.outputs]
     needed: set[int] = set()
     while todo:
-        if (source := todo.pop()) is not None and source[0] == "step" and source[1] not in needed:
-            needed.add(source[1])
-            todo += run.steps[source[1]].sources
+        if isinstance(source := todo.pop(), int) and source not in needed:
+            needed.add(source)
+            todo += run.steps[source].sources
     return needed
 
 
@@ -210,6 +212,9 @@ class Graph:
         )
 
 
+Emitter = Callable[[Graph, Call], str]
+
+
 def times_batch(one: int, other: int) -> int:
     """How many times the batch size these two sizes are."""
     if one * _BATCHES[1] != other * _BATCHES[0] or one % _BATCHES[0]:
@@ -259,11 +264,11 @@ def export(
     results = _named(graph, output_names, ["output"] if count == 1 else [f"output_{i}" for i in range(count)], "output")
     _emit_all(graph, one, other)
     inputs = [_described(n, e.dtype, e.shape, batch_axis) for n, e in zip(names, examples, strict=True)]
+    outputs = _outputs(graph, one, other, results)
     proto = onnx.helper.make_model(
-        onnx.helper.make_graph(graph.nodes, type(model).__name__, inputs, _outputs(graph, one, other, results),
-                               _initializers(graph)),
+        onnx.helper.make_graph(graph.nodes, type(model).__name__, inputs, outputs, _initializers(graph)),
         producer_name="autograd_mini", opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=8,
-    )  # fmt: skip
+    )
     onnx.checker.check_model(proto, full_check=True)
     with replacing(path) as file:
         file.write(proto.SerializeToString())
@@ -318,11 +323,10 @@ def _emit_all(graph: Graph, one: _Run, other: _Run) -> None:
     """The steps that the outputs need, one after the other."""
     from .onnx_emitters import EMITTERS, VARYING
 
-    needed = _needed(one)
-    names: dict[int, str] = {}
+    names: dict[Source, str] = {}
     if [(s.name, s.sources) for s in one.steps] != [(s.name, s.sources) for s in other.steps]:
         raise OnnxExportError("the model runs other operations for other inputs, or for another number of them")
-    for i in sorted(needed):
+    for i in sorted(_needed(one)):
         first, second = one.steps[i], other.steps[i]
         graph.scope = first.node.mode.scope.replace(".", "/")
         try:
@@ -335,7 +339,7 @@ def _emit_all(graph: Graph, one: _Run, other: _Run) -> None:
         except OnnxExportError as error:
             raise OnnxExportError(f"{first.place} cannot be exported: {error}") from None
     graph.scope = ""
-    one.outputs = [(array, ("name", names[s[1]]) if s and s[0] == "step" else s) for array, s in one.outputs]
+    one.outputs = [(array, names.get(source, source)) for array, source in one.outputs]
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -347,13 +351,10 @@ def _equal(one: Any, other: Any) -> bool:
     return bool(np.array_equal(one, other)) if isinstance(one, np.ndarray) else bool(one == other)
 
 
-def _input(graph: Graph, names: dict[int, str], one: Step, other: Step, j: int) -> str:
+def _input(graph: Graph, names: dict[Source, str], one: Step, other: Step, j: int) -> str:
     """The name of input j, cast if it has another dtype than the result."""
     dtype, value, source = one.node.dtype, one.values[j], one.sources[j]
-    if source is None:
-        found = graph.value(value, other.values[j], dtype)
-    else:
-        found = names[source[1]] if source[0] == "step" else source[1]
+    found = graph.value(value, other.values[j], dtype) if source is None else str(names.get(source, source))
     parent = one.node.parents[j]
     given = parent.dtype if parent is not None else getattr(value, "dtype", dtype)
     return found if given == dtype or (one.name, j) in _KEEP else graph.cast(found, dtype)
@@ -371,11 +372,10 @@ def _outputs(graph: Graph, one: _Run, other: _Run, names: Sequence[str]) -> list
     """The outputs under these names, and which of their sizes are symbolic."""
     described = []
     for name, (array, source), (again, _) in zip(names, one.outputs, other.outputs, strict=True):
-        found = source[1] if source is not None else graph.value(array, again, array.dtype)
+        found = graph.value(array, again, array.dtype) if source is None else source
         graph.nodes.append(_onnx().helper.make_node("Identity", [found], [name], name))
-        factors = [n if n == m else times_batch(n, m) for n, m in zip(array.shape, again.shape, strict=True)]
-        symbolic = [n != m for n, m in zip(array.shape, again.shape, strict=True)]
-        sizes = [("batch" if f == 1 else f"{f}*batch") if s else f for f, s in zip(factors, symbolic, strict=True)]
+        pairs = zip(array.shape, again.shape, strict=True)
+        sizes = [n if n == m else f"{times_batch(n, m)}*batch".removeprefix("1*") for n, m in pairs]
         described.append(_described(name, array.dtype, sizes, None))
     return described
 
@@ -403,6 +403,3 @@ def emitter(name: str) -> Callable[[Emitter], Emitter]:
         return function
 
     return enter
-
-
-Emitter = Callable[[Graph, Call], str]

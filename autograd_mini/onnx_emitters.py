@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .onnx import Call, Graph, OnnxExportError
+from .onnx import Call, Emitter, Graph, OnnxExportError
 
-Emitter = Callable[[Graph, Call], str]
 VARYING = {"reshape", "broadcast_to", "getitem", "conv_transpose"}  # their options may grow with the batch
 
 _OPERATORS = {
@@ -59,10 +58,6 @@ def _reduction(operator: str) -> Emitter:
 # ---------------------------------------------------------------------------------------------------- elementwise
 
 
-def _pow_number(graph: Graph, call: Call) -> str:
-    return graph.add("Pow", call.inputs[0], _number(graph, call, call.option("exponent")))
-
-
 def _clip(low: str, high: str) -> Emitter:
     def clip(graph: Graph, call: Call) -> str:
         bounds = ["" if call.option(n) is None else _number(graph, call, call.option(n)) for n in (low, high)]
@@ -106,22 +101,10 @@ def _ndtr(graph: Graph, call: Call) -> str:
     return graph.add("Mul", doubled, _number(graph, call, 0.5))
 
 
-def _log1p(graph: Graph, call: Call) -> str:
-    return graph.add("Log", graph.add("Add", call.inputs[0], _number(graph, call, 1.0)))
-
-
-def _exp2(graph: Graph, call: Call) -> str:
-    return graph.add("Pow", _number(graph, call, 2.0), call.inputs[0])
-
-
 def _round(graph: Graph, call: Call) -> str:
     if call.option("decimals"):
         raise OnnxExportError("ONNX rounds to integers only")
     return graph.add("Round", call.inputs[0])
-
-
-def _astype(graph: Graph, call: Call) -> str:
-    return graph.cast(call.inputs[0], call.step.node.dtype)
 
 
 # ---------------------------------------------------------------------------------------------------------- shapes
@@ -133,10 +116,6 @@ def _reshape(graph: Graph, call: Call) -> str:
     if sizes.count(-1) <= 1:  # ONNX finds it out
         return graph.add("Reshape", call.inputs[0], graph.constant(sizes), allowzero=1)
     return graph.add("Reshape", call.inputs[0], graph.sizes(one, other), allowzero=1)
-
-
-def _broadcast_to(graph: Graph, call: Call) -> str:
-    return graph.add("Expand", call.inputs[0], graph.sizes(call.step.out.shape, call.other.out.shape))
 
 
 def _order(call: Call) -> list[int]:
@@ -220,10 +199,6 @@ def _index(graph: Graph, call: Call) -> str:
     return graph.add("Gather", call.inputs[0], graph.constant(array), axis=arrays[0])
 
 
-def _cumsum(graph: Graph, call: Call) -> str:
-    return graph.add("CumSum", call.inputs[0], graph.constant(int(call.option("axis"))))
-
-
 # ------------------------------------------------------------------------------------------------- sums and products
 
 
@@ -234,10 +209,6 @@ def _linear(graph: Graph, call: Call) -> str:
         return graph.add("Gemm", x, weight, *([] if without else [bias]), transB=1)
     product = graph.add("MatMul", x, graph.add("Transpose", weight, perm=[1, 0]))
     return product if without else graph.add("Add", product, bias)
-
-
-def _equation(call: Call) -> str:
-    return f"{call.option('a')},{call.option('b')}->{call.option('c')}"
 
 
 def _standardized(graph: Graph, call: Call) -> str:
@@ -258,10 +229,6 @@ def _var(graph: Graph, call: Call) -> str:
     return graph.add("Div", total, _number(graph, call, one - call.option("correction")))
 
 
-def _std(graph: Graph, call: Call) -> str:
-    return graph.add("Sqrt", _var(graph, call))
-
-
 def _p_norm(graph: Graph, call: Call) -> str:
     operators = {1: "ReduceL1", 2: "ReduceL2"}
     if call.option("p") not in operators:
@@ -269,18 +236,18 @@ def _p_norm(graph: Graph, call: Call) -> str:
     return _reduced(graph, operators[call.option("p")], call.inputs[0], _axes(call), call.option("keepdims"))
 
 
-def _scale_shift(graph: Graph, call: Call) -> str:
-    x, weight, bias = call.inputs
-    return graph.add("Add", graph.add("Mul", x, weight), bias)
-
-
 # --------------------------------------------------------------------------------------------------------- windows
+
+
+def _beyond(windows: Sequence[Any], sizes: Sequence[int]) -> list[int]:
+    """For each axis how far the last window reaches beyond it, or ends before."""
+    spans = [(w.number - 1) * w.stride + (w.kernel - 1) * w.dilation + 1 for w in windows]
+    return [span - w.padding - n for w, span, n in zip(windows, spans, sizes, strict=True)]
 
 
 def _window_attributes(windows: Sequence[Any], sizes: Sequence[int]) -> dict[str, Any]:
     """What slides, and as much padding as its last window needs."""
-    spans = [(w.number - 1) * w.stride + (w.kernel - 1) * w.dilation + 1 for w in windows]
-    after = [max(0, span - w.padding - n) for w, span, n in zip(windows, spans, sizes, strict=True)]
+    after = [max(0, n) for n in _beyond(windows, sizes)]
     return {
         "kernel_shape": [w.kernel for w in windows], "strides": [w.stride for w in windows],
         "dilations": [w.dilation for w in windows], "pads": [w.padding for w in windows] + after,
@@ -304,9 +271,7 @@ def _convolution(graph: Graph, call: Call) -> str:
 def _conv_transpose(graph: Graph, call: Call) -> str:
     windows, shape = call.option("windows"), call.option("shape")
     attributes = _window_attributes(windows, shape[2:])
-    spans = [(w.number - 1) * w.stride + (w.kernel - 1) * w.dilation + 1 for w in windows]
-    beyond = [span - w.padding - n for w, span, n in zip(windows, spans, shape[2:], strict=True)]
-    attributes["output_padding"] = [max(0, -n) for n in beyond]
+    attributes["output_padding"] = [max(0, -n) for n in _beyond(windows, shape[2:])]
     return graph.add("ConvTranspose", *call.inputs, group=shape[1] // call.step.shapes[1][1], **attributes)
 
 
@@ -326,16 +291,22 @@ def _sum_pool(graph: Graph, call: Call) -> str:
 EMITTERS: dict[str, Emitter] = {
     **{name: _operator(operator) for name, operator in _OPERATORS.items()},
     **{name: _reduction(operator) for name, operator in _REDUCTIONS.items()},
-    "pow_number": _pow_number, "clip_number": _clip("min", "max"), "hardtanh": _clip("min_val", "max_val"),
-    "leaky_relu": _operator("LeakyRelu", alpha=lambda call: float(call.option("negative_slope"))), "elu": _elu,
-    "softplus": _softplus, "log1p": _log1p, "exp2": _exp2, "round": _round, "expm1": _with_number("Exp", "Sub", 1.0),
-    "erfc": _with_number("Erf", "Sub", 1.0, swapped=True), "log2": _with_number("Log", "Div", math.log(2)),
-    "log10": _with_number("Log", "Div", math.log(10)), "ndtr": _ndtr, "astype": _astype, "reshape": _reshape,
-    "broadcast_to": _broadcast_to, "permute": _operator("Transpose", perm=_order), "swapaxes": _swapaxes,
+    "pow_number": lambda g, call: g.add("Pow", call.inputs[0], _number(g, call, call.option("exponent"))),
+    "clip_number": _clip("min", "max"), "hardtanh": _clip("min_val", "max_val"), "softplus": _softplus, "elu": _elu,
+    "leaky_relu": _operator("LeakyRelu", alpha=lambda call: float(call.option("negative_slope"))), "ndtr": _ndtr,
+    "log1p": lambda g, call: g.add("Log", g.add("Add", call.inputs[0], _number(g, call, 1.0))),
+    "exp2": lambda g, call: g.add("Pow", _number(g, call, 2.0), call.inputs[0]), "round": _round,
+    "expm1": _with_number("Exp", "Sub", 1.0), "erfc": _with_number("Erf", "Sub", 1.0, swapped=True),
+    "log2": _with_number("Log", "Div", math.log(2)), "log10": _with_number("Log", "Div", math.log(10)),
+    "astype": lambda g, call: g.cast(call.inputs[0], call.step.node.dtype), "reshape": _reshape,
+    "broadcast_to": lambda g, call: g.add("Expand", call.inputs[0], g.sizes(call.step.out.shape, call.other.out.shape)),
+    "permute": _operator("Transpose", perm=_order), "swapaxes": _swapaxes,
     "cat": _operator("Concat", axis=_axis), "stack": _stack, "flip": _flip, "getitem": _getitem, "index": _index,
     "embedding": _operator("Gather", axis=lambda call: 0), "take_along_dim": _operator("GatherElements", axis=_axis),
-    "cumsum": _cumsum, "linear": _linear, "einsum": _operator("Einsum", equation=_equation),
+    "cumsum": lambda g, call: g.add("CumSum", call.inputs[0], g.constant(_axis(call))), "linear": _linear,
+    "einsum": _operator("Einsum", equation=lambda call: "{a},{b}->{c}".format(**call.step.options)),
     "softmax": _operator("Softmax", axis=_axis), "log_softmax": _operator("LogSoftmax", axis=_axis),
-    "standardize": _standardized, "var": _var, "std": _std, "p_norm": _p_norm, "scale_shift": _scale_shift,
+    "standardize": _standardized, "var": _var, "std": lambda g, call: g.add("Sqrt", _var(g, call)), "p_norm": _p_norm,
+    "scale_shift": lambda g, call: g.add("Add", g.add("Mul", *call.inputs[:2]), call.inputs[2]),
     "convolution": _convolution, "conv_transpose": _conv_transpose, "max_pool": _max_pool, "sum_pool": _sum_pool,
 }  # fmt: skip
