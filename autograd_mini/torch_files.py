@@ -85,23 +85,11 @@ def _tensor(storage: Array, offset: int, size: Any, stride: Any, *rest: Any) -> 
     return wrap(array)
 
 
-def _parameter(data: Any, *rest: Any) -> Any:
-    return data
-
-
-def _ordered_dict() -> dict[Any, Any]:
-    return {}
-
-
-def _size(values: Any) -> Any:
-    return values
-
-
 _CALLS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch._utils._rebuild_parameter": _parameter,
-    "collections.OrderedDict": _ordered_dict,
-    "torch.Size": _size,
+    "torch._utils._rebuild_parameter": lambda data, *rest: data,
+    "collections.OrderedDict": lambda: {},
+    "torch.Size": lambda sizes: sizes,
 }
 
 
@@ -118,7 +106,6 @@ def _named(name: str) -> _Name:
 
 _VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"}
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def _run(program: bytes, storage: Callable[..., Array]) -> Any:
@@ -147,8 +134,8 @@ def _run(program: bytes, storage: Callable[..., Array]) -> Any:
                 stack.append(argument)
             case _ if name in _CONSTANTS:
                 stack.append(_CONSTANTS[name])
-            case _ if name in _TUPLES:
-                stack.append(tuple(pop(len(stack) - _TUPLES[name])))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                stack.append(tuple(pop(len(stack) - int(name[-1]))))
             case "TUPLE":
                 stack.append(tuple(pop(marks.pop())))
             case "APPEND":

@@ -60,7 +60,7 @@ class LRScheduler:
         self._is_initial = False
 
     def step(self, epoch: int | None = None) -> None:
-        """Set the rates of the next epoch; call it after the optimizer's own steps. `epoch`, deprecated, jumps there."""
+        """Set the rates of the next epoch; call it after the optimizer's own steps. `epoch` to jump is deprecated."""
         watched = type(self.optimizer)._update is not Optimizer._update  # its steps are counted by Optimizer.step
         if self._step_count == 1 and watched and not self.optimizer._steps:
             warnings.warn(

@@ -27,60 +27,40 @@ SIZE = 28  # pixels along each side of an image
 BLOCK = 200  # images drawn together: few enough to stay in the processor's cache, a multiple of ten
 SPECKS = 72  # points of ink along the strokes of one digit
 
-# Every way of writing every digit: strokes with ";" between them, each "~" for a smooth curve or "-" for
-# straight lines, then its control points x,y in hundredths of the unit box, x to the right and y down.
-GLYPHS: dict[int, tuple[str, ...]] = {
-    0: (
-        "~ 52,0 20,12 4,45 14,83 48,100 84,84 96,50 82,14 50,0",
-        "~ 62,4 30,6 6,42 12,80 42,100 80,86 94,48 78,10 40,2",
-    ),
-    1: (
-        "- 50,0 50,100",
-        "- 24,24 55,0 55,100",
-        "- 25,22 52,0 52,100; - 18,100 86,100",
-        "~ 46,0 52,50 50,100",
-    ),
-    2: (
-        "~ 10,26 30,3 68,3 86,27 68,53 36,78 6,98; - 6,98 96,97",
-        "~ 14,20 42,0 78,10 80,38 52,70 20,96 6,86 22,76 52,88 78,98 98,88",
-        "~ 8,16 40,0 80,12 76,42 40,74 8,100; ~ 8,100 40,90 96,98",
-    ),
-    3: (
-        "~ 12,14 42,0 80,10 80,32 40,46; ~ 40,46 84,56 90,82 50,100 8,88",
-        "- 10,3 86,3 44,40; ~ 44,40 82,50 90,78 54,100 8,90",
-        "~ 10,10 50,0 82,18 60,40 36,47 66,52 90,72 66,97 12,94",
-    ),
-    4: (
-        "- 20,0 8,54 94,50; - 72,8 66,100",
-        "- 68,0 4,66 98,66; - 68,0 68,100",
-        "~ 14,2 10,36 30,54 62,50 84,34; ~ 86,0 82,40 74,100",
-    ),
-    5: (
-        "- 90,2 26,3 20,44; ~ 20,44 50,36 84,50 88,78 56,100 8,92",
-        "- 24,4 18,42; ~ 18,42 56,38 86,58 80,88 42,100 6,88; - 24,4 94,0",
-        "~ 88,4 50,2 26,16 30,38 66,50 80,74 54,97 10,94",
-    ),
-    6: (
-        "~ 74,0 38,20 12,56 16,86 46,100 80,88 82,64 50,53 18,70",
-        "~ 50,0 26,30 12,66 26,94 60,100 86,82 74,60 42,60 20,78",
-    ),
-    7: (
-        "- 4,5 90,3 44,100",
-        "- 6,20 8,4 92,5 40,100",
-        "- 4,5 92,3 46,100; - 26,50 84,46",
-        "~ 4,12 34,3 86,8 70,40 50,70 42,100",
-    ),
-    8: (
-        "~ 82,14 50,0 20,16 38,40 70,60 84,82 50,100 16,84 28,60 62,40 82,12",
-        "~ 50,46 22,34 24,8 54,0 80,14 76,36 50,46 18,60 16,88 50,100 84,88 82,60 50,46",
-        "~ 88,10 50,0 20,20 50,46 76,74 50,100 22,80 50,50 86,16",
-    ),
-    9: (
-        "~ 82,16 50,0 18,14 16,40 48,52 78,34 82,12; ~ 82,12 80,56 70,100",
-        "~ 80,20 52,0 20,14 20,42 52,50 80,26 82,60 60,94 20,96",
-        "~ 78,8 36,2 14,26 40,46 78,20; - 78,20 60,100",
-    ),
-}
+# Every way of writing every digit: the digit, then its strokes with ";" between them, each "~" for a smooth curve or
+# "-" for straight lines and its control points x,y in hundredths of the unit box, x to the right and y down.
+GLYPHS = """\
+0 ~ 52,0 20,12 4,45 14,83 48,100 84,84 96,50 82,14 50,0
+0 ~ 62,4 30,6 6,42 12,80 42,100 80,86 94,48 78,10 40,2
+1 - 50,0 50,100
+1 - 24,24 55,0 55,100
+1 - 25,22 52,0 52,100; - 18,100 86,100
+1 ~ 46,0 52,50 50,100
+2 ~ 10,26 30,3 68,3 86,27 68,53 36,78 6,98; - 6,98 96,97
+2 ~ 14,20 42,0 78,10 80,38 52,70 20,96 6,86 22,76 52,88 78,98 98,88
+2 ~ 8,16 40,0 80,12 76,42 40,74 8,100; ~ 8,100 40,90 96,98
+3 ~ 12,14 42,0 80,10 80,32 40,46; ~ 40,46 84,56 90,82 50,100 8,88
+3 - 10,3 86,3 44,40; ~ 44,40 82,50 90,78 54,100 8,90
+3 ~ 10,10 50,0 82,18 60,40 36,47 66,52 90,72 66,97 12,94
+4 - 20,0 8,54 94,50; - 72,8 66,100
+4 - 68,0 4,66 98,66; - 68,0 68,100
+4 ~ 14,2 10,36 30,54 62,50 84,34; ~ 86,0 82,40 74,100
+5 - 90,2 26,3 20,44; ~ 20,44 50,36 84,50 88,78 56,100 8,92
+5 - 24,4 18,42; ~ 18,42 56,38 86,58 80,88 42,100 6,88; - 24,4 94,0
+5 ~ 88,4 50,2 26,16 30,38 66,50 80,74 54,97 10,94
+6 ~ 74,0 38,20 12,56 16,86 46,100 80,88 82,64 50,53 18,70
+6 ~ 50,0 26,30 12,66 26,94 60,100 86,82 74,60 42,60 20,78
+7 - 4,5 90,3 44,100
+7 - 6,20 8,4 92,5 40,100
+7 - 4,5 92,3 46,100; - 26,50 84,46
+7 ~ 4,12 34,3 86,8 70,40 50,70 42,100
+8 ~ 82,14 50,0 20,16 38,40 70,60 84,82 50,100 16,84 28,60 62,40 82,12
+8 ~ 50,46 22,34 24,8 54,0 80,14 76,36 50,46 18,60 16,88 50,100 84,88 82,60 50,46
+8 ~ 88,10 50,0 20,20 50,46 76,74 50,100 22,80 50,50 86,16
+9 ~ 82,16 50,0 18,14 16,40 48,52 78,34 82,12; ~ 82,12 80,56 70,100
+9 ~ 80,20 52,0 20,14 20,42 52,50 80,26 82,60 60,94 20,96
+9 ~ 78,8 36,2 14,26 40,46 78,20; - 78,20 60,100
+"""
 
 
 class Templates(NamedTuple):
@@ -106,15 +86,12 @@ def digits(n: int = 60_000, train: bool = True, seed: int = 0, hard: float = 1.2
     """
     n, seed, hard = operator.index(n), operator.index(seed), float(hard)
     if n < 0 or not 0 <= seed < 2**64 or not 0 <= hard < math.inf:
-        raise ValueError(
-            f"need n >= 0, 0 <= seed < 2**64, finite hard >= 0; got n={n}, seed={seed}, hard={hard}"
-        )
-    split = "train" if train else "test"
+        raise ValueError(f"need n >= 0, 0 <= seed < 2**64, finite hard >= 0; got n={n}, seed={seed}, hard={hard}")
     first = _block(seed, train, 0, hard)
     if n <= BLOCK:
         return first[0][:n], first[1][:n]
 
-    path = cache_dir() / f"digits-{split}-{n}-seed{seed}-hard{hard}.npz"
+    path = cache_dir() / f"digits-{'train' if train else 'test'}-{n}-seed{seed}-hard{hard}.npz"
     with contextlib.suppress(OSError, DataError):
         images, labels = read_npz(path, {"images": (n, SIZE, SIZE), "labels": (n,)})
         if np.array_equal(images[:BLOCK], first[0]) and np.array_equal(labels[:BLOCK], first[1]):
@@ -128,8 +105,7 @@ def digits(n: int = 60_000, train: bool = True, seed: int = 0, hard: float = 1.2
 
 def _block(seed: int, train: bool, block: int, hard: float) -> tuple[Bytes, Bytes]:
     """Draw one block, its digits shuffled but equally many of each."""
-    split = 0 if train else 1
-    key = np.array([seed, split << 32 | block], dtype=np.uint64)
+    key = np.array([seed, (not train) << 32 | block], dtype=np.uint64)
     rng = np.random.Generator(np.random.Philox(key=key))
     labels = rng.permutation(np.arange(BLOCK) % 10)
     path, inked = _write(labels, rng, hard)
@@ -162,9 +138,7 @@ def _bend(path: Floats, rng: np.random.Generator, hard: float, waves: int = 3) -
 
 def _lean(path: Floats, rng: np.random.Generator, hard: float) -> Floats:
     """Make each digit narrower or wider, slant it (most hands lean to the right) and turn it a little."""
-    turn, slant, width = (
-        hard * rng.standard_normal((3, len(path), 1)) * np.array([0.125, 0.21, 0.2])[:, None, None]
-    )
+    turn, slant, width = hard * rng.standard_normal((3, len(path), 1)) * np.array([0.125, 0.21, 0.2])[:, None, None]
     x = 0.78 * np.exp(width) * path[..., 0] + (slant - 0.18) * path[..., 1]
     y = path[..., 1]
     cos, sin = np.cos(turn), np.sin(turn)
@@ -241,9 +215,9 @@ class Stroke:
 @functools.cache
 def _templates() -> Templates:
     """Read GLYPHS, once."""
-    ways = [[Stroke(text) for text in way.split(";")] for digit in range(10) for way in GLYPHS[digit]]
+    ways = [[Stroke(text) for text in line[2:].split(";")] for line in GLYPHS.splitlines()]
     most = max(sum(len(stroke.points) for stroke in way) for way in ways)
-    count = np.array([len(GLYPHS[digit]) for digit in range(10)])
+    count = np.bincount([int(line[0]) for line in GLYPHS.splitlines()])
     controls = np.zeros((len(ways), most, 2))
     weights = np.zeros((len(ways), SPECKS, most))
     inked = np.ones((len(ways), SPECKS))
