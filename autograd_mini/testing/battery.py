@@ -18,6 +18,7 @@ from .gradcheck import Function, gradcheck, gradgradcheck, name_of, outputs_of, 
 
 Shape = tuple[int, ...]
 DTypeLike = Any
+Run = tuple[list[Tensor], list[Array]]  # outputs, and gradients of the inputs that need one
 
 
 class Sample:
@@ -76,8 +77,7 @@ class _Case:
 
     def run(
         self, arrays: Sequence[Any], needed: Sequence[int] | None = None, weights: list[Array] | None = None
-    ) -> tuple[list[Tensor], list[Array]]:
-        """Outputs and the gradients of the inputs that need one."""
+    ) -> Run:
         tensors = self.tensors(arrays, needed)
         outputs = self.call(tensors)
         if not self.differentiable:
@@ -129,26 +129,22 @@ def property_test(op: Function, samples: Any, **options: Any) -> Callable[[], No
     >>> test_cube = property_test(cube, op_samples((-2.0, 2.0)), reference=lambda x: x**3)
     >>> test_cube()
     """
+    test: Any
     if hasattr(samples, "example"):
         from hypothesis import given
 
-        def on_sample(sample: Any) -> None:
+        @given(samples)
+        def test(sample: Any) -> None:
             battery(op, [sample], **options)
 
-        decorate: Any = given(samples)
-        test: Any = decorate(on_sample)
     else:
-        test = _all_of(op, tuple(samples), options)
+        kept = tuple(samples)
+
+        def test() -> None:
+            battery(op, kept, **options)
+
     test.__name__ = test.__qualname__ = f"test_{name_of(op)}"
-    result: Callable[[], None] = test
-    return result
-
-
-def _all_of(op: Function, samples: tuple[Any, ...], options: dict[str, Any]) -> Callable[[], None]:
-    def test() -> None:
-        battery(op, samples, **options)
-
-    return test
+    return test  # type: ignore[no-any-return]
 
 
 def _value(case: _Case) -> None:
@@ -211,35 +207,29 @@ def _dtypes(case: _Case) -> None:
         outputs, _ = case.run(wide)
         weights = case.weights(outputs, dtype)
         outputs, gradients = case.run(wide, None, [w.astype(np.float64) for w in weights])
-        low_outputs, low_gradients = case.run(low, None, weights)
-        tolerance = 32 * float(np.finfo(dtype).eps)
-        for output, expected in zip(low_outputs, outputs, strict=True):
+        found = case.run(low, None, weights)
+        for output, expected in zip(found[0], outputs, strict=True):
             if expected.dtype.kind == "f":
                 prove(output.dtype == dtype, f"{dtype} inputs made a {output.dtype} result")
-            assert_close(output._array, expected._array, tolerance, f"value in {dtype}")
-        for gradient, expected_gradient in zip(low_gradients, gradients, strict=True):
+        for gradient in found[1]:
             prove(gradient.dtype == dtype, f"{dtype} inputs got a {gradient.dtype} gradient")
-            assert_close(gradient, expected_gradient, tolerance, f"gradient in {dtype}")
+        _same(found, (outputs, gradients), 32 * float(np.finfo(dtype).eps), f"in {dtype}")
+
+
+def _same(found: Run, expected: Run, tolerance: float, where: str) -> None:
+    for output, right in zip(found[0], expected[0], strict=True):
+        assert_close(output._array, right._array, tolerance, f"value {where}")
+    for gradient, array in zip(found[1], expected[1], strict=True):
+        assert_close(gradient, array, tolerance, f"gradient {where}")
 
 
 def _layouts(case: _Case) -> None:
     """Values and gradients do not depend on how arrays, or the incoming gradients, lie in memory."""
-    outputs, gradients = case.run(case.arrays)
+    expected = case.run(case.arrays)
     for name, relay in LAYOUTS.items() if case.layouts else ():
         arrays = [relay(x) if isinstance(x, np.ndarray) else x for x in case.arrays]
-        other_outputs, other_gradients = case.run(arrays, None, [relay(w) for w in case.weights(outputs)])
-        for output, expected in zip(other_outputs, outputs, strict=True):
-            assert_close(output._array, expected._array, 1e-12, f"value for {name} inputs")
-        for gradient, expected_gradient in zip(other_gradients, gradients, strict=True):
-            assert_close(gradient, expected_gradient, 1e-12, f"gradient for {name} inputs")
-
-
-def _reversed(x: Array) -> Array:
-    return np.flip(np.flip(x).copy())
-
-
-def _strided(x: Array) -> Array:
-    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x.copy()
+        found = case.run(arrays, None, [relay(w) for w in case.weights(expected[0])])
+        _same(found, expected, 1e-12, f"for {name} inputs")
 
 
 def _read_only(x: Array) -> Array:
@@ -251,8 +241,8 @@ def _read_only(x: Array) -> Array:
 LAYOUTS: dict[str, Callable[[Array], Array]] = {  # the same values, laid out differently
     "contiguous": np.array,
     "Fortran-ordered": lambda x: np.array(x, order="F"),
-    "reversed": _reversed,
-    "strided": _strided,
+    "reversed": lambda x: np.flip(np.flip(x).copy()),
+    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x.copy(),
     "read-only": _read_only,
     "scalar": lambda x: x[()],  # a 0-d array as the NumPy scalar that operations return
 }

@@ -43,8 +43,7 @@ def tensors(
     def make(array: Array, lay: Callable[[Array], Array]) -> Tensor:
         return wrap(lay(array)).requires_grad_(requires_grad)
 
-    made: SearchStrategy[Tensor] = st.builds(make, hnp.arrays(wanted, shape, elements=elements), relay)
-    return made
+    return st.builds(make, hnp.arrays(wanted, shape, elements=elements), relay)  # type: ignore[no-any-return]
 
 
 def broadcastable_shapes(
@@ -52,10 +51,10 @@ def broadcastable_shapes(
 ) -> SearchStrategy[tuple[Shape, ...]]:
     """Strategy for `count` shapes that broadcast together."""
     _, hnp = hypothesis_or_error()
-    sides: Any = {"max_dims": max_dims, "min_side": min_side, "max_side": max_side}
-    drawn = hnp.mutually_broadcastable_shapes(num_shapes=count, **sides)
-    shapes: SearchStrategy[tuple[Shape, ...]] = drawn.map(lambda both: tuple(both.input_shapes))
-    return shapes
+    drawn = hnp.mutually_broadcastable_shapes(
+        num_shapes=count, max_dims=max_dims, min_side=min_side, max_side=max_side
+    )
+    return drawn.map(lambda both: tuple(both.input_shapes))  # type: ignore[no-any-return]
 
 
 def op_samples(
@@ -81,8 +80,7 @@ def op_samples(
     def value(low: float, high: float) -> SearchStrategy[float]:
         grid = low + (high - low) * np.arange(1, 64) / 64
         far = [float(x) for x in grid if all(abs(x - kink) > 0.01 for kink in avoid)]
-        number: SearchStrategy[float] = st.sampled_from(sorted(far, key=abs))
-        return number
+        return st.sampled_from(sorted(far, key=abs))  # type: ignore[no-any-return]
 
     if shapes is None:
         shapes = broadcastable_shapes(len(ranges), max_dims=max_dims)
@@ -92,10 +90,9 @@ def op_samples(
         pairs = zip(sizes, ranges, strict=True)
         return st.tuples(*(hnp.arrays(np.float64, size, elements=value(*r)) for size, r in pairs))
 
-    given: SearchStrategy[Sample] = st.builds(
+    return st.builds(  # type: ignore[no-any-return]
         lambda inputs, keywords: Sample(*inputs, **keywords), chosen.flatmap(arrays), st.fixed_dictionaries(options)
     )
-    return given
 
 
 def hypothesis_or_error() -> tuple[Any, Any]:
