@@ -25,10 +25,9 @@ from .functions import function_of as _function_of
 from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .primitive import OPERATIONS as _OPERATIONS
 from .primitive import primitive
+from .rules.joining import cat, column_stack, hstack, stack, vstack
 from .rules.linalg import einsum, tensordot
-from .rules.shape import (
-    cat, column_stack, hstack, meshgrid, stack, tril_indices, triu_indices, vstack
-)
+from .rules.shape import meshgrid, tril_indices, triu_indices
 from .tensor import Tensor
 
 __version__ = "0.1.0"

@@ -19,7 +19,7 @@ from .engine import Array, TensorCore, leaf_node, memory, wrap
 from .primitive import OPERATIONS
 from .protocols import _array_function, _array_ufunc
 from .rules import elementwise as ew
-from .rules import index, linalg, shape
+from .rules import index, joining, linalg, shape
 from .writes import describe, writes
 
 
@@ -162,7 +162,7 @@ class Tensor(TensorCore):
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(shape.unbind(self)) if self._node is not None else (self[i] for i in range(len(self)))
+        return iter(joining.unbind(self)) if self._node is not None else (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
         if self._array.size != 1:

@@ -22,7 +22,7 @@ from .creation import default_generator, tensor
 from .distributed import DistributedDataParallel, all_reduce, get_rank, get_world_size
 from .modes import no_grad
 from .nn import Module
-from .rules.shape import cat
+from .rules.joining import cat
 from .serialization import load, save
 from .tensor import Tensor
 from .utils.data import (

@@ -15,7 +15,8 @@ import numpy as np
 from ..devices import beside
 from ..engine import Node, TensorCore, wrap
 from ..modes import enable_grad, is_grad_enabled
-from ..rules.shape import reshape_to, stack
+from ..rules.joining import stack
+from ..rules.shape import reshape_to
 from ..tensor import Tensor
 from ..writes import tick
 from . import grad

@@ -9,7 +9,7 @@ from typing import Any
 from .. import creation
 from ..creation import DTypeLike
 from ..primitive import ShapeError
-from ..rules.shape import cat, stack
+from ..rules.joining import cat, stack
 from ..tensor import Tensor
 from . import functional as F
 from . import init

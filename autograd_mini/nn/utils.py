@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import tensors_expected
 from ..devices import beside
 from ..engine import Array, memory, wrap
-from ..rules.shape import cat
+from ..rules.joining import cat
 from ..tensor import Tensor
 from ..writes import writes
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..arrays import array_from
 from ..devices import check, copy_of, device_of, move, on_host
 from ..engine import Array
-from ..primitive import NUMPY, OPERATIONS, call, composition, primitive
+from ..primitive import NUMPY, OPERATIONS, ShapeError, call, composition, primitive
 from . import special
 
 Number = int | float
@@ -605,6 +606,21 @@ def isclose(x: Array, y: Array, *, rtol: float = 1e-5, atol: float = 1e-8, equal
     return np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
+@composition(numpy=np.allclose)
+def allclose(x: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether |x - other| <= atol + rtol |other| everywhere: True or False."""
+    try:
+        return bool(np.allclose(array_from(x), array_from(other), rtol, atol, equal_nan))
+    except ValueError as error:
+        raise ShapeError(f"allclose: {x.shape} and {other.shape} could not be broadcast together") from error
+
+
+@composition(numpy=np.array_equal)
+def equal(x: Array, other: Array) -> bool:
+    """Whether shapes and all elements are the same: True or False."""
+    return bool(np.array_equal(array_from(x), array_from(other)))
+
+
 # -------------------------------------------------------------------- other names, which PyTorch has as well
 
 OPERATIONS.update(
@@ -615,7 +631,7 @@ OPERATIONS.update(
 
 # All of the above have a twin that works in place, named with "_", but these, as in PyTorch.
 NO_TWIN = (
-    astype, celu, clone, elu, fmax, fmin, gelu, hardsigmoid, hardswish, hardtanh, isclose, isfinite, isinf, isnan,
-    leaky_relu, logaddexp, logaddexp2, logsigmoid, maximum, minimum, mish, positive, prelu, relu6, selu, silu, softplus,
-    softsign, tanhshrink,
+    allclose, astype, celu, clone, elu, equal, fmax, fmin, gelu, hardsigmoid, hardswish, hardtanh, isclose, isfinite,
+    isinf, isnan, leaky_relu, logaddexp, logaddexp2, logsigmoid, maximum, minimum, mish, positive, prelu, relu6, selu,
+    silu, softplus, softsign, tanhshrink,
 )  # fmt: skip

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import array_from
 from ..devices import beside, copy_of, is_memory, memory_of, on_host
 from ..engine import Array, TensorCore, wrap
 from ..primitive import NUMPY, ShapeError, call, called, composition, primitive
+from .elementwise import ne, where
 
 Index = Any
 _ALL = slice(None)
@@ -398,20 +400,26 @@ argwhere = primitive(np.argwhere, name="argwhere", numpy=np.argwhere)
 @composition()
 def nonzero(x: Array, *, as_tuple: bool = False) -> Array:
     """The indices of the elements that are not 0: a row for each, or with as_tuple a vector for each axis."""
-    found = argwhere(x)
-    return tuple(getitem(found, index=(_ALL, d)) for d in range(x.ndim)) if as_tuple else found
+    if not as_tuple:
+        return argwhere(x)
+    found = argwhere(x if x.ndim else x.reshape(1))
+    return tuple(getitem(found, index=(_ALL, d)) for d in range(x.ndim or 1))
 
 
-NUMPY[np.nonzero] = lambda a: nonzero(a, as_tuple=True)
+@composition(name="where")
+def where_or_nonzero(condition: Array, input: Array = None, other: Array = None) -> Array:
+    """`input` where the condition holds and `other` elsewhere; with the condition alone, the indices where it holds."""
+    if input is None and other is None:
+        return nonzero(wrap(array_from(condition)), as_tuple=True)
+    return where(condition, input, other)
 
 
-@primitive()
-def searchsorted(sorted_sequence: Array, x: Array, *, out_int32: bool = False, right: bool = False) -> Array:
-    """Where in an ascending vector each element of x belongs: before its equals, or with `right` behind them."""
-    if sorted_sequence.ndim != 1:
-        raise NotImplementedError("searchsorted: only one sorted vector, not several: call it for each row")
-    found = np.searchsorted(sorted_sequence, x, "right" if right else "left")
-    return memory_of(found).astype(np.int32 if out_int32 else np.int64, copy=False)
+def _numpys_where(condition: Array, *choices: Array) -> Array:
+    """np.where, for which any number is a condition."""
+    return where_or_nonzero(condition if array_from(condition).dtype.kind == "b" else ne(condition, 0), *choices)
+
+
+NUMPY[np.nonzero], NUMPY[np.where] = lambda a: nonzero(a, as_tuple=True), _numpys_where
 
 
 IN_PLACE = (scatter, scatter_add, index_add, index_copy, index_fill, index_put)  # have a twin with "_"

@@ -12,8 +12,9 @@ from ..engine import Array
 from ..primitive import ShapeError, call, composition, primitive
 from .conv import Window, Windows, halves_as_singles, in_order_of, laid_out_like, over, overlap_add, per_axis, taps
 from .index import take_along_dim
+from .joining import stack
 from .reduce import ValuesIndices, mean
-from .shape import reshape, stack
+from .shape import reshape
 
 
 def _sum_pool_backward(g: Array, x_shape: tuple[int, ...], windows: Windows) -> Array:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import array_from
-from ..devices import beside, is_memory
-from ..engine import Array, TensorCore, wrap
+from ..devices import beside
+from ..engine import Array, TensorCore
 from ..modes import F
-from ..primitive import NUMPY, ShapeError, call, composition, is_empty, primitive
+from ..primitive import NUMPY, call, composition, is_empty, primitive
 from . import elementwise as ew
 from .elementwise import astype, isnan, maximum, minimum, where
 from .index import take_along_dim
-from .shape import cat, flatten, squeeze
+from .joining import cat
+from .shape import flatten, squeeze
 
 Axis = int | Sequence[int] | None  # an empty sequence, given as `dim`, means all axes, as None does
 AxisOrNone = int | Sequence[int] | None  # of `any` and `all`, for which it means none, also in PyTorch
@@ -122,13 +122,13 @@ def mean(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = No
     return (total / count if count else total * np.nan).astype(dtype or x.dtype, copy=False)
 
 
-def _extremum_backward(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
+def extremum_backward(g: Array, x: Array, out: Array, axis: Axis, keepdims: bool) -> Array:
     ties = (x == keep_axes(out, x.shape, axis, keepdims)) | np.isnan(x)  # equal elements share the gradient evenly
     count = np.sum(ties, axis=_axis(x, axis), keepdims=True).astype(x.dtype)
     return ties * (keep_axes(g, x.shape, axis, keepdims) / count)
 
 
-def _nonempty(x: Array, axis: Axis, name: str) -> None:
+def nonempty(x: Array, axis: Axis, name: str) -> None:
     if reduced_count(x.shape, axis):
         return
     if axis is None:
@@ -137,17 +137,17 @@ def _nonempty(x: Array, axis: Axis, name: str) -> None:
     raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size, but got {list(x.shape)}")
 
 
-@primitive(numpy=(np.max, np.amax), x=_extremum_backward)
+@primitive(numpy=(np.max, np.amax), x=extremum_backward)
 def amax(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """The largest element; several of them share the gradient evenly."""
-    _nonempty(x, axis, "amax")
+    nonempty(x, axis, "amax")
     return np.max(x, axis=_axis(x, axis), keepdims=keepdims)
 
 
-@primitive(numpy=(np.min, np.amin), x=_extremum_backward)
+@primitive(numpy=(np.min, np.amin), x=extremum_backward)
 def amin(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """The smallest element; several of them share the gradient evenly."""
-    _nonempty(x, axis, "amin")
+    nonempty(x, axis, "amin")
     return np.min(x, axis=_axis(x, axis), keepdims=keepdims)
 
 
@@ -308,14 +308,14 @@ def prod(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = No
 @primitive(numpy=np.argmax)
 def argmax(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
     """The index of the first largest element, in the flattened array if no axis is given."""
-    _nonempty(x, axis, "argmax")
+    nonempty(x, axis, "argmax")
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
 @primitive(numpy=np.argmin)
 def argmin(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
     """The index of the first smallest element, in the flattened array if no axis is given."""
-    _nonempty(x, axis, "argmin")
+    nonempty(x, axis, "argmin")
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 
@@ -335,40 +335,6 @@ def all(x: Array, *, axis: AxisOrNone = None, keepdims: bool = False) -> Array:
 def count_nonzero(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """How many elements are not 0."""
     return _add(x != 0, axis=_axis(x, axis), keepdims=keepdims, dtype=np.int64)
-
-
-@primitive(numpy=np.argsort)
-def argsort(x: Array, *, axis: int = -1, descending: bool = False, stable: bool = False) -> Array:
-    """The indices that sort x along an axis, NaN as the largest. Equal elements keep their order, asked or not."""
-    if not x.ndim:
-        return np.zeros_like(x, np.int64)
-    (axis,) = reduced_axes(x.ndim, axis)
-    if not descending:
-        return np.argsort(x, axis=axis, kind="stable")
-    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
-
-
-@primitive(public=False)
-def topk_indices(x: Array, *, k: int, axis: int, largest: bool) -> Array:
-    """The indices of the k largest (or smallest) elements along an axis, in order; NaN as the largest."""
-    n, argsorted = x.shape[axis], argsort.primitive.forward
-    if not 0 < k < n:
-        return np.take(argsorted(x, axis=axis, descending=largest), beside(np.arange(k), x), axis=axis)
-    chosen = beside(np.arange(n - k, n) if largest else np.arange(k), x)
-    parted = np.argpartition(x, n - k if largest else k - 1, axis=axis)  # only what is chosen needs sorting
-    found = np.sort(np.take(parted, chosen, axis=axis), axis=axis)
-    order = argsorted(np.take_along_axis(x, found, axis), axis=axis, descending=largest)
-    return np.take_along_axis(found, order, axis)
-
-
-@primitive(name="median", public=False, x=_extremum_backward)
-def median_of_all(x: Array, *, axis: None = None, keepdims: bool = False) -> Array:
-    """The lower of the two middle elements; NaN if there is one. Several that are equal to it share the gradient."""
-    if not x.size:
-        return np.full_like(x, np.nan, shape=())
-    middle = (x.size - 1) // 2
-    ordered = np.partition(x, (middle, x.size - 1), axis=None)  # NaN goes last
-    return ordered[middle] if ordered[-1] == ordered[-1] else ordered[-1]
 
 
 # -------------------------------------------------------------------------------------------- compositions
@@ -416,7 +382,7 @@ _RETURN_TYPES = {
 }
 
 
-def _selected(name: str, x: Array, indices: Array, dim: int, keepdim: bool) -> Array:
+def selected(name: str, x: Array, indices: Array, dim: int, keepdim: bool) -> Array:
     """The values at indices, one along `dim`, as the return type of this name; the gradient goes to these alone."""
     values = take_along_dim(x, indices, axis=dim) if x.ndim else x
     if not keepdim and x.ndim:
@@ -432,7 +398,7 @@ def max(x: Array, dim: int | Array | None = None, keepdim: bool = False) -> Arra
         return amax(x)
     if hasattr(dim, "dtype"):
         return maximum(x, dim)
-    return _selected("max", x, argmax(x, axis=dim, keepdims=True), dim, keepdim)
+    return selected("max", x, argmax(x, axis=dim, keepdims=True), dim, keepdim)
 
 
 @composition()
@@ -443,50 +409,7 @@ def min(x: Array, dim: int | Array | None = None, keepdim: bool = False) -> Arra
         return amin(x)
     if hasattr(dim, "dtype"):
         return minimum(x, dim)
-    return _selected("min", x, argmin(x, axis=dim, keepdims=True), dim, keepdim)
-
-
-@composition()
-@either_name
-def sort(x: Array, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Array:
-    """The elements in order along an axis, and the indices where they stood; NaN counts as the largest."""
-    return _selected("sort", x, argsort(x, axis=dim, descending=descending), dim, True)
-
-
-@composition()
-@either_name
-def topk(x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Array:
-    """The k largest (or smallest) elements along an axis, in order, and their indices."""
-    axes = reduced_axes(x.ndim, dim)
-    length = x.shape[axes[0]] if axes else 1
-    if not 0 <= k <= length:
-        raise RuntimeError(f"selected index k out of range: k is {k}, and dimension {dim} has {length} elements")
-    return _selected("topk", x, topk_indices(x, k=k, axis=axes[0], largest=largest) if axes else argsort(x), dim, True)
-
-
-@composition()
-@either_name
-def kthvalue(x: Array, k: int, dim: int = -1, keepdim: bool = False) -> Array:
-    """The k-th smallest element along an axis, counted from 1, and its index."""
-    length = x.shape[reduced_axes(x.ndim, dim)[0]] if x.ndim else 1
-    if not 1 <= k <= length:
-        raise RuntimeError(f"selected number k out of range: k is {k}, and dimension {dim} has {length} elements")
-    order = argsort(x, axis=dim)
-    index = (slice(None),) * (dim % x.ndim) + (slice(k - 1, k),) if x.ndim else ()
-    return _selected("kthvalue", x, order[index], dim, keepdim)
-
-
-@composition()
-@either_name
-def median(x: Array, dim: int | None = None, keepdim: bool = False) -> Array:
-    """The lower of the two middle elements, NaN if there is one; with `dim` values and indices."""
-    if dim is None or not x.ndim:
-        return median_of_all(x) if dim is None else _selected("median", x, argsort(x), dim, keepdim)
-    (axis,) = reduced_axes(x.ndim, dim)
-    length = x.shape[axis]
-    _nonempty(x, axis, "median")
-    rank = where(any(isnan(x), axis=axis, keepdims=True), length - 1, (length - 1) // 2)
-    return _selected("median", x, take_along_dim(argsort(x, axis=axis), rank, axis=axis), axis, keepdim)
+    return selected("min", x, argmin(x, axis=dim, keepdims=True), dim, keepdim)
 
 
 def _spread(x: Array, dim: Any, unbiased: bool | None, keepdim: bool, correction: float) -> tuple[Any, dict[str, Any]]:
@@ -570,87 +493,12 @@ def diff(x: Array, n: int = 1, dim: int = -1, prepend: Array = None, append: Arr
     return x
 
 
-# Where NumPy's arguments differ from PyTorch's: it divides by n unless told otherwise, and flattens without an axis.
-NUMPY[np.sort] = lambda a, axis=-1: sort(a, axis).values
+def without_axis_flat(operation: Callable[..., Array], default: int | None = None) -> Callable[..., Array]:
+    """A NumPy function along one axis that flattens when told axis=None."""
+    return lambda a, axis=default: operation(flatten(a), axis=0) if axis is None else operation(a, axis=axis)
+
+
+# Where NumPy's arguments differ from PyTorch's: it divides by n unless told otherwise.
 NUMPY[np.var] = lambda a, axis=None, *, ddof=0, keepdims=False: var(a, axis=axis, keepdim=keepdims, correction=ddof)  # type: ignore[call-arg]
 NUMPY[np.std] = lambda a, axis=None, *, ddof=0, keepdims=False: std(a, axis=axis, keepdim=keepdims, correction=ddof)  # type: ignore[call-arg]
-NUMPY[np.cumsum] = lambda a, axis=None: cumsum(flatten(a), axis=0) if axis is None else cumsum(a, axis=axis)
-NUMPY[np.cumprod] = lambda a, axis=None: cumprod(flatten(a), axis=0) if axis is None else cumprod(a, axis=axis)
-
-# -------------------------------------------------------------------- counts and truth: plain, never recorded
-
-
-def _array(x: Array) -> Array:
-    x = getattr(x, "_array", x)
-    return x if is_memory(x) else array_from(x)
-
-
-@composition(name="where")
-def where_or_nonzero(condition: Array, input: Array = None, other: Array = None) -> Array:
-    """`input` where the condition holds and `other` elsewhere; with the condition alone, the indices where it holds."""
-    if input is None and other is None:
-        return tuple(wrap(index) for index in np.nonzero(np.atleast_1d(_array(condition))))
-    return where(condition, input, other)
-
-
-def _numpys_where(condition: Array, *choices: Array) -> Array:
-    """np.where, for which any number is a condition."""
-    return where_or_nonzero(condition if _array(condition).dtype.kind == "b" else ew.ne(condition, 0), *choices)
-
-
-NUMPY[np.where] = _numpys_where
-
-
-@composition(numpy=np.bincount)
-def bincount(x: Array, weights: Array = None, minlength: int = 0) -> Array:
-    """How often each of 0, 1, 2, ... occurs in a vector of integers; or the sums of their weights."""
-    counts, values = _array(x), None if weights is None else _array(weights)
-    if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts.size and counts.min() < 0):
-        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    result = np.bincount(counts, values, minlength)
-    return wrap(result.astype(np.float32) if values is not None and values.dtype == np.float32 else result)
-
-
-class Histogram(NamedTuple):
-    """What `histogram` returns."""
-
-    hist: Array
-    bin_edges: Array
-
-
-@composition()
-def histogram(
-    x: Array, bins: Any, *, range: tuple[float, float] | None = None, weight: Array = None, density: bool = False
-) -> Histogram:
-    """Counts (or sums of weights, or densities) per bin, and the edges; bins: how many, or a tensor of their edges."""
-    values, edges = _array(x), bins if isinstance(bins, int) else _array(bins)
-    weights = None if weight is None else _array(weight)
-    made = np.histogram(values, edges, range, density=density, weights=weights)
-    return Histogram(*(wrap(part.astype(values.dtype)) for part in made))
-
-
-@composition()
-def unique(
-    x: Array, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
-) -> Any:
-    """The elements that occur (or slices along `dim`), in order; also where x has them, and how often they occur."""
-    values = _array(x)
-    found = np.unique(values, return_index=True, return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
-    inverse = found[2].reshape(values.shape if dim is None else -1)
-    extra = [part for part, asked in ((inverse, return_inverse), (found[3], return_counts)) if asked]
-    return (wrap(found[0]), *map(wrap, extra)) if extra else wrap(found[0])
-
-
-@composition(numpy=np.array_equal)
-def equal(x: Array, other: Array) -> bool:
-    """Whether shapes and all elements are the same: True or False."""
-    return bool(np.array_equal(_array(x), _array(other)))
-
-
-@composition(numpy=np.allclose)
-def allclose(x: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """Whether |x - other| <= atol + rtol |other| everywhere: True or False."""
-    try:
-        return bool(np.allclose(_array(x), _array(other), rtol, atol, equal_nan))
-    except ValueError as error:
-        raise ShapeError(f"allclose: {x.shape} and {other.shape} could not be broadcast together") from error
+NUMPY[np.cumsum], NUMPY[np.cumprod] = without_axis_flat(cumsum), without_axis_flat(cumprod)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -50,41 +49,8 @@ def broadcast_to(x: Array, *, shape: Sequence[int]) -> Array:
     return np.broadcast_to(x, shape)
 
 
-def _cat_backward(g: Array, i: int, xs_shape: tuple[Shape, ...], axis: int) -> Array:
-    global _last_cat
-    shapes, at, starts = last = _last_cat
-    if shapes is not xs_shape or at != axis:  # else it is asked for the next input of the same operation
-        starts = [0, *itertools.accumulate(shape[axis] for shape in xs_shape)]
-        last = xs_shape, axis, starts
-    _last_cat = last
-    index = [slice(None)] * g.ndim
-    index[axis] = slice(starts[i], starts[i + 1])
-    return g[tuple(index)]
-
-
-_last_cat: tuple[Any, int, list[int]] = (None, 0, [])  # where its inputs start, lest every input adds up all before
-
-
-@primitive(name="cat", public=False, xs=_cat_backward)
-def cat_arrays(*xs: Array, axis: int = 0) -> Array:
-    """The arrays one after the other along an axis that they have."""
-    return np.concatenate(xs, axis=axis)
-
-
-def _stack_backward(g: Array, i: int, axis: int) -> Array:
-    index: list[Any] = [slice(None)] * g.ndim
-    index[axis] = i
-    return g[tuple(index)]
-
-
-@primitive(name="stack", public=False, xs=_stack_backward)
-def stack_arrays(*xs: Array, axis: int = 0) -> Array:
-    """The arrays, of one shape, side by side along a new axis."""
-    return np.stack(xs, axis=axis)
-
-
 def _all_axes(dims: Any, ndim: int) -> Shape:
-    return tuple(range(ndim)) if dims is None else _flat((dims,))
+    return tuple(range(ndim)) if dims is None else integers((dims,))
 
 
 @primitive(public=False, name="flip", x=lambda g, dims: np.flip(g, dims))
@@ -126,7 +92,7 @@ def put_diagonal(x: Array, *, shape: Shape, offset: int, dim1: int, dim2: int) -
 # ------------------------------------------------------------------------------------------- another shape
 
 
-def _flat(args: tuple[Any, ...]) -> Shape:
+def integers(args: tuple[Any, ...]) -> Shape:
     """f(2, 3) and f((2, 3)) mean the same."""
     items = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
     return tuple(operator.index(n) for n in items)
@@ -135,7 +101,7 @@ def _flat(args: tuple[Any, ...]) -> Shape:
 @composition()
 def reshape(x: Array, *sizes: Any, shape: Any = ()) -> Array:
     """The same elements in another shape: x.reshape(2, -1) or x.reshape((2, -1)). A view where that is possible."""
-    return reshape_to(x, shape=_flat(sizes or (shape,)))
+    return reshape_to(x, shape=integers(sizes or (shape,)))
 
 
 @composition()
@@ -147,7 +113,7 @@ def reshape_as(x: Array, other: Array) -> Array:
 @composition()
 def view(x: Array, *shape: Any) -> Array:
     """`reshape` that refuses to copy, as in PyTorch."""
-    result = reshape_to(x, shape=_flat(shape))
+    result = reshape_to(x, shape=integers(shape))
     shown, memory = result._array.base, (x._array, x._array.base)
     if x.ndim and result.numel() and (shown is None or all(shown is not array for array in memory)):
         raise RuntimeError(
@@ -182,7 +148,7 @@ def ravel(x: Array) -> Array:
 @composition()
 def unflatten(x: Array, dim: int, sizes: Sequence[int]) -> Array:
     """One axis as several, of these lengths; one may be -1."""
-    dim, sizes = dimension(dim, x.ndim), _flat((sizes,))
+    dim, sizes = dimension(dim, x.ndim), integers((sizes,))
     rest = math.prod(n for n in sizes if n != -1)
     sizes = tuple(x.shape[dim] // (rest or 1) if n == -1 else n for n in sizes)
     if math.prod(sizes) != x.shape[dim]:
@@ -205,10 +171,10 @@ def squeeze(x: Array, dim: Any = None, *, axis: Any = None) -> Array:
     return reshape_to(x, shape=tuple(n for d, n in enumerate(x.shape) if n != 1 or d not in named))
 
 
-def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
+def at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
     """One tensor, or several as a tuple, with axes of length 1 in front."""
     if len(tensors) != 1 or isinstance(tensors[0], (list, tuple)):
-        return tuple(_at_least(ndim, (x,)) for x in (tensors if len(tensors) != 1 else tensors[0]))
+        return tuple(at_least(ndim, (x,)) for x in (tensors if len(tensors) != 1 else tensors[0]))
     x = tensors[0]
     return x if x.ndim >= ndim else reshape_to(x, shape=(*(1,) * (ndim - x.ndim), *x.shape))
 
@@ -216,13 +182,13 @@ def _at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
 @composition(numpy=np.atleast_1d)
 def atleast_1d(*tensors: Any) -> Any:
     """A 0-d tensor as a vector."""
-    return _at_least(1, tensors)
+    return at_least(1, tensors)
 
 
 @composition(numpy=np.atleast_2d)
 def atleast_2d(*tensors: Any) -> Any:
     """A vector as the row of a matrix."""
-    return _at_least(2, tensors)
+    return at_least(2, tensors)
 
 
 # ----------------------------------------------------------------------------------------- another order
@@ -231,13 +197,13 @@ def atleast_2d(*tensors: Any) -> Any:
 @composition()
 def permute(x: Array, *order: Any, dims: Any = ()) -> Array:
     """The axes in another order: x.permute(2, 0, 1)."""
-    return permute_axes(x, dims=_flat(order or (dims,)))
+    return permute_axes(x, dims=integers(order or (dims,)))
 
 
 @composition(numpy=np.transpose, name="numpy_transpose", public=False)
 def numpy_transpose(a: Array, axes: Any = None) -> Array:
     """np.transpose: all axes reversed unless told otherwise."""
-    return permute_axes(a, dims=tuple(range(a.ndim))[::-1] if axes is None else _flat((axes,)))
+    return permute_axes(a, dims=tuple(range(a.ndim))[::-1] if axes is None else integers((axes,)))
 
 
 @composition()
@@ -266,7 +232,7 @@ def adjoint(x: Array) -> Array:
 @composition()
 def movedim(x: Array, source: Any, destination: Any) -> Array:
     """Axes moved to other places; those that are not named keep their order."""
-    source, destination = ([dimension(d, x.ndim) for d in _flat((dims,))] for dims in (source, destination))
+    source, destination = ([dimension(d, x.ndim) for d in integers((dims,))] for dims in (source, destination))
     if len(set(source)) != len(source) or len({*destination}) != len(destination) or len(source) != len(destination):
         raise RuntimeError(f"movedim: as many different destinations as sources, not {source} and {destination}")
     order = [d for d in range(x.ndim) if d not in source]
@@ -280,7 +246,7 @@ def flip(x: Array, *axes: Any, dims: Any = None) -> Array:
     """The elements in reverse order along the axes, which must be named."""
     if not axes and dims is None:
         raise TypeError('flip() missing 1 required positional arguments: "dims"')
-    dims = _all_axes(_flat(axes) if axes else dims, x.ndim)
+    dims = _all_axes(integers(axes) if axes else dims, x.ndim)
     return flip_axes(x, dims=() if x.ndim == 0 and set(dims) <= {0, -1} else dims)  # a number has one axis for PyTorch
 
 
@@ -299,10 +265,10 @@ def flipud(x: Array) -> Array:
 @composition()
 def roll(x: Array, shifts: Any, dims: Any = None) -> Array:
     """The elements moved along the axes, end to start; without axes, the flattened x."""
-    shifts = _flat((shifts,))
+    shifts = integers((shifts,))
     if dims is None:
         return reshape_to(roll_axes(ravel(x), shifts=shifts, dims=(0,) * len(shifts)), shape=x.shape)
-    dims = _flat((dims,))
+    dims = integers((dims,))
     if len(shifts) != len(dims):
         raise RuntimeError(f"roll: shifts and dims must align, not {shifts} and {dims}")
     return roll_axes(x, shifts=shifts, dims=dims)
@@ -314,7 +280,7 @@ def roll(x: Array, shifts: Any, dims: Any = None) -> Array:
 @composition()
 def expand(x: Array, *sizes: Any) -> Array:
     """Axes of length 1 repeated, without copying, to the sizes given; -1 leaves one as it is."""
-    wanted = _flat(sizes)
+    wanted = integers(sizes)
     if len(wanted) < x.ndim:
         raise RuntimeError(f"expand: {wanted} has fewer dimensions than the tensor, which is {x.shape}")
     own = (None,) * (len(wanted) - x.ndim) + tuple(x.shape)
@@ -340,7 +306,7 @@ def broadcast_tensors(*tensors: Array) -> tuple[Array, ...]:
 @composition()
 def repeat(x: Array, *sizes: Any) -> Array:
     """Copies of x side by side: so many along each axis."""
-    times = _flat(sizes)
+    times = integers(sizes)
     if len(times) < x.ndim:
         raise RuntimeError(f"repeat: {times} has fewer numbers than the tensor {x.shape} has axes: use tile")
     shape = (1,) * (len(times) - x.ndim) + tuple(x.shape)
@@ -352,7 +318,7 @@ def repeat(x: Array, *sizes: Any) -> Array:
 @composition()
 def tile(x: Array, *repeats: Any, dims: Any = ()) -> Array:
     """`repeat`, where axes in front may be left out."""
-    times = _flat(repeats or (dims,))
+    times = integers(repeats or (dims,))
     return repeat(x, (1,) * (x.ndim - len(times)) + times)
 
 
@@ -372,7 +338,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Array, ...]:
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", not {indexing!r}')
     vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
-    vectors = [_at_least(1, (v,)) for v in vectors]
+    vectors = [at_least(1, (v,)) for v in vectors]
     if odd := [tuple(v.shape) for v in vectors if v.ndim > 1]:
         raise ShapeError(f"meshgrid: expected vectors, one for each axis, but got a tensor of shape {odd[0]}")
     order = list(range(len(vectors)))
@@ -380,136 +346,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Array, ...]:
     shape = [vectors[at].shape[0] for at in order]  # to exchange two axes is its own inverse
     own = [[-1 if d == at else 1 for d in range(len(order))] for at in order]
     return tuple(broadcast_to(reshape_to(v, shape=s), shape=shape) for v, s in zip(vectors, own, strict=True))
-
-
-# ------------------------------------------------------------------------------------- joining and cutting
-
-
-def cat(tensors: Sequence[Array], dim: int = 0, *, axis: int | None = None) -> Array:
-    """The tensors one after the other along an axis that they all have. Vectors of length 0 fit any, as in PyTorch."""
-    first = next((x for x in _several(tensors, "cat") if x.shape != (0,)), tensors[0])
-    dim = dimension(dim if axis is None else axis, first.ndim)
-    nothing = (*first.shape[:dim], 0, *first.shape[dim + 1 :])
-    return cat_arrays(*(reshape_to(x, shape=nothing) if x.shape == (0,) != nothing else x for x in tensors), axis=dim)
-
-
-def stack(tensors: Sequence[Array], dim: int = 0, *, axis: int | None = None) -> Array:
-    """Tensors of one shape side by side along a new axis."""
-    shape = _several(tensors, "stack")[0].shape
-    dim = dimension(dim if axis is None else axis, len(shape) + 1)
-    if any(x.shape != shape for x in tensors):
-        raise ShapeError(f"stack expects each tensor to be equal size, not {[tuple(x.shape) for x in tensors]}")
-    return stack_arrays(*tensors, axis=dim)
-
-
-def hstack(tensors: Sequence[Array]) -> Array:
-    """`cat` along the columns; of vectors along their only axis."""
-    several = _at_least(1, (list(_several(tensors, "hstack")),))
-    return cat(several, 0 if several[0].ndim == 1 else 1)
-
-
-def vstack(tensors: Sequence[Array]) -> Array:
-    """`cat` of rows: vectors are rows."""
-    return cat(_at_least(2, (list(_several(tensors, "vstack")),)), 0)
-
-
-def column_stack(tensors: Sequence[Array]) -> Array:
-    """`cat` of columns: vectors are columns."""
-    columns = [reshape_to(x, shape=(-1, 1)) if x.ndim < 2 else x for x in _several(tensors, "column_stack")]
-    return cat(columns, 1)
-
-
-def _several(tensors: Sequence[Array], name: str) -> Sequence[Array]:
-    if isinstance(tensors, (str, dict)):
-        raise TypeError(f"{name}: expected a list or a tuple of tensors, but got {tensors!r}")
-    if not len(tensors):
-        raise ShapeError(f"{name}: expected a non-empty list of tensors")
-    return tensors
-
-
-def _pieces(x: Array, dim: int, bounds: Sequence[int]) -> tuple[Array, ...]:
-    """x cut along an axis at these places, the first and the last of which are its ends."""
-    ends = itertools.pairwise(bounds)
-    return tuple(getitem(x, index=along(dim, slice(start, max(stop, start)))) for start, stop in ends)
-
-
-@composition()
-def split(x: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Array, ...]:
-    """Views of x along an axis: of one length each (the last may be shorter), or of the lengths in a list."""
-    dim = dimension(dim, x.ndim)
-    length, sizes = x.shape[dim], split_size_or_sections
-    if not isinstance(sizes, (list, tuple)):
-        if sizes < 0 or (sizes == 0 and length):
-            raise RuntimeError(f"split expects split_size be non-negative, and not 0, but got split_size={sizes}")
-        return _pieces(x, dim, [*(range(0, length, sizes) if length else [0]), length])
-    bounds = [0, *itertools.accumulate(sizes)]
-    if bounds[-1] != length or min(sizes, default=0) < 0:
-        raise RuntimeError(f"split expects split_sizes to sum exactly to {length}, the size of dim {dim}, not {sizes}")
-    return _pieces(x, dim, bounds)
-
-
-@composition()
-def chunk(x: Array, chunks: int, dim: int = 0) -> tuple[Array, ...]:
-    """At most so many views of x, of one length but for the last."""
-    if chunks < 1:
-        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    length = x.shape[dimension(dim, x.ndim)]
-    return split(x, -(-length // chunks) or 1, dim) if length else split(x, [0] * chunks, dim)
-
-
-@composition()
-def tensor_split(x: Array, indices_or_sections: Any, dim: int = 0) -> tuple[Array, ...]:
-    """Exactly so many views, the first ones longer by 1 where needed; or cut before each index of a list."""
-    dim, cuts = dimension(dim, x.ndim), indices_or_sections
-    length = x.shape[dim]
-    if isinstance(cuts, int):
-        short, longer = divmod(length, cuts)
-        return _pieces(x, dim, [i * short + min(i, longer) for i in range(cuts + 1)])
-    inside = [slice(cut).indices(length)[1] for cut in _flat((cuts,))]
-    return _pieces(x, dim, [0, *inside, length])
-
-
-@composition(numpy=np.unstack if hasattr(np, "unstack") else ())
-def unbind(x: Array, dim: int = 0, *, axis: int | None = None) -> tuple[Array, ...]:
-    """Views of all rows (for dim 0), without that axis."""
-    return tuple(_rows(x, dimension(dim if axis is None else axis, x.ndim)))
-
-
-def _rows(x: Array, dim: int) -> list[Array]:
-    """x[0], x[1], … Where gradients flow, cut from blocks of blocks: each row's gradient is put into zeros as large as
-    its block, so that of T rows backward adds up some 3 log T arrays as large as x, instead of T."""
-    length = x.shape[dim]
-    if length <= 8 or not getattr(x, "requires_grad", False):
-        return [getitem(x, index=along(dim, i)) for i in range(length)]
-    blocks = _pieces(x, dim, [*range(0, length, -(-length // 8)), length])
-    return [row for block in blocks for row in _rows(block, dim)]
-
-
-@composition()
-def select(x: Array, dim: int, index: int) -> Array:
-    """The view x[index] along an axis."""
-    return getitem(x, index=along(dimension(dim, x.ndim), operator.index(index)))
-
-
-@composition()
-def narrow(x: Array, dim: int, start: int, length: int) -> Array:
-    """The view x[start : start + length] along an axis; none of it may lie outside."""
-    dim = dimension(dim, x.ndim)
-    start = operator.index(start) + (x.shape[dim] if start < 0 else 0)
-    if length < 0 or not 0 <= start <= x.shape[dim] - length:
-        raise RuntimeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({x.shape[dim]})")
-    return getitem(x, index=along(dim, slice(start, start + length)))
-
-
-@composition()
-def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
-    """Windows of `size` elements along an axis, `step` apart: so many in that axis, their elements in a new last."""
-    dim = _dimension(dimension, x.ndim)
-    length = x.shape[dim] if x.ndim else 1
-    if size > length or size < 0 or step < 1:
-        raise RuntimeError(f"unfold: windows of size {size}, step {step} do not fit dimension {dim}, of size {length}")
-    windows = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
-    return movedim(getitem(x if x.ndim else x.reshape(1), index=along(dim, windows)), dim + 1, -1)
 
 
 # --------------------------------------------------------------------------- diagonals, triangles, borders
@@ -574,7 +410,7 @@ def pad(input: Array, pad: Sequence[int], mode: str = "constant", value: float |
 
     mode: "constant" (`value`, default 0), "reflect", "replicate" or "circular". Negative widths cut off.
     """
-    widths = _flat((pad,))
+    widths = integers((pad,))
     if mode not in _PAD_MODES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}: use one of {', '.join(_PAD_MODES)}")
     if len(widths) % 2 or len(widths) > 2 * input.ndim:
@@ -629,12 +465,6 @@ numpy_as(np.flipud, flipud, m="x")
 numpy_as(np.roll, roll, a="x", shift="shifts", axis="dims")
 numpy_as(np.tile, tile, A="x", reps="dims")
 numpy_as(np.repeat, repeat_interleave, a="x", axis="dim")
-numpy_as(np.concatenate, cat, arrays="tensors", axis="dim")
-numpy_as(np.stack, stack, arrays="tensors", axis="dim")
-numpy_as(np.hstack, hstack)
-numpy_as(np.vstack, vstack)
-numpy_as(np.column_stack, column_stack)
-numpy_as(np.array_split, tensor_split, ary="x", axis="dim")
 numpy_as(np.diagonal, diagonal, a="x", axis1="dim1", axis2="dim2")
 numpy_as(np.diag, diag, v="x", k="diagonal")
 numpy_as(np.tril, tril, m="x", k="diagonal")

@@ -23,7 +23,7 @@ def op(*names: str) -> str:
 
 
 PROGRAMS = "tests/test_programs.py"
-ELEMENTWISE, REDUCE, SHAPE = (f"tests/rules/test_{name}.py" for name in ("elementwise", "reduce", "shape"))
+ELEMENTWISE, REDUCE = (f"tests/rules/test_{name}.py" for name in ("elementwise", "reduce"))
 INDEX, LINALG, NNET = (f"tests/rules/test_{name}.py" for name in ("index", "linalg", "nnet"))
 SURVIVORS = "tests/rules/test_survivors.py"
 CONV, POOL = "tests/rules/test_conv.py", "tests/rules/test_pool.py"
@@ -41,6 +41,8 @@ KEPT = "tests/autograd/test_kept_values.py"
 INTERRUPTED = "tests/test_interruption.py"
 
 _E, _R, _S, _I, _L, _N = (f"rules/{name}.py" for name in ("elementwise", "reduce", "shape", "index", "linalg", "nnet"))
+_J, _SORT = "rules/joining.py", "rules/sorting.py"
+JOINING, SORTING = "tests/rules/test_joining.py", "tests/rules/test_sorting.py"
 _O, _LR = "optim/optimizer.py", "optim/lr_scheduler.py"
 _F = "nn/functional.py"
 
@@ -108,13 +110,15 @@ FAULTS = [
           "1.0 * divisor + 1 if isinstance(divisor, (int, float)) else divisor.astype(total.dtype)", POOL),
     # axes, off by one, the wrong end
     Fault(_R, "np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)", "np.cumsum(g, axis=axis)", op("cumsum")),
-    Fault(_S, "index[axis] = slice(starts[i], starts[i + 1])", "index[axis] = slice(starts[i - 1], starts[i])",
+    Fault(_J, "slice(starts[i], starts[i + 1])", "slice(starts[i - 1], starts[i])",
           op("cat")),
     Fault(_S, "return np.transpose(g, [order.index(i) for i in range(len(order))])", "return np.transpose(g, order)",
           SURVIVORS),
     Fault(_S, "np.roll(g, [-n for n in shifts], dims)", "np.roll(g, [n for n in shifts], dims)", op("roll")),
-    Fault(_S, "return split(x, -(-length // chunks) or 1, dim)", "return split(x, length // chunks or 1, dim)",
-          op("chunk") + f" {SHAPE}"),
+    Fault(_J, "return split(x, -(-length // chunks) or 1, dim)", "return split(x, length // chunks or 1, dim)",
+          op("chunk") + f" {JOINING}"),
+    Fault(_SORT, "keepdims=True), last, last // 2)", "keepdims=True), last, (last + 1) // 2)", op("median")),
+    Fault(_SORT, "return x.shape[axis] - 1 - np.flip(", "return x.shape[axis] - np.flip(", SORTING),
     Fault(_S, "return flip_axes(x, dims=(0,))", "return flip_axes(x, dims=(1,))", op("flipud")),
     Fault(_S, "call(diagonal, g, offset=offset, dim1=dim1, dim2=dim2)", "call(diagonal, g, offset=0, dim1=dim1, dim2=dim2)",
           op("diag_embed")),

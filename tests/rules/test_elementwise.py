@@ -549,3 +549,11 @@ def test_second_derivative_of_a_power_at_exponent_zero() -> None:
     (other,) = am.autograd.grad(by_y.sum(), x)
     np.testing.assert_allclose(mixed.numpy(), [1 / 1.45, 2.0], rtol=1e-12)
     np.testing.assert_allclose(other.numpy(), [1 / 1.45, 2.0], rtol=1e-12)
+
+
+def test_allclose_and_equal_are_truth_values() -> None:
+    x = variable([1.0, NAN])
+    assert am.allclose(x[0], x[0] + 1e-9) is True and am.allclose(x, x) is False
+    assert am.allclose(x, x, equal_nan=True) is True and np.allclose(x, x, equal_nan=True) is True
+    assert am.tensor([1, 2]).equal(am.tensor([1, 2])) is True
+    assert am.equal(am.tensor([1, 2]), am.tensor([[1, 2]])) is False and am.equal(x, x) is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -353,3 +354,27 @@ def test_mistakes(what: str) -> None:
     kind, call = WRONG[what]
     with pytest.raises(kind):
         call(am.tensor(counting(3, 2)))
+
+
+def test_where_with_the_condition_alone() -> None:
+    rows, columns = am.where(am.tensor([[True, False], [True, True]]))
+    assert (rows.tolist(), columns.tolist()) == ([0, 1, 1], [0, 0, 1])
+    assert [i.tolist() for i in np.where(am.tensor([0.0, 2.0]))] == [[1]]
+    assert [i.tolist() for i in am.where(am.tensor(True))] == [[0]]
+
+
+def test_a_condition_is_true_or_false() -> None:
+    torch = pytest.importorskip("torch")
+    for lib in (torch, am):
+        x, zero = lib.tensor([1.0, 4.0, 9.0]), lib.zeros(3)
+        for wrong in (lib.tensor([1, 0, 2]), x):
+            with pytest.raises(RuntimeError, match="where expected condition to be a boolean tensor"):
+                lib.where(wrong, x, zero)
+            with pytest.raises(RuntimeError, match="where expected condition to be a boolean tensor"):
+                x.where(wrong, zero)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # bytes are deprecated in PyTorch
+            assert lib.where(lib.tensor([1, 0, 2], dtype=lib.uint8), x, zero).tolist() == [1, 0, 9]
+    numbers = np.array([1, 0, 2])  # NumPy's function takes them
+    assert np.where(am.tensor(numbers), x, 0.0).tolist() == [1, 0, 9] == np.where(numbers, x, 0.0).tolist()
+    assert np.where(am.tensor(numbers))[0].tolist() == [0, 2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 import warnings
@@ -232,7 +231,7 @@ def test_logsumexp_of_integers_nothing_and_infinities(torch: Any) -> None:
     assert slope(far.logsumexp(0), far) == pytest.approx([0.5, 0.0, 0.5], rel=1e-12)
 
 
-# -------------------------------------------------------------------------------------- extremes and order
+# -------------------------------------------------------------------------------------- extremes
 
 
 def test_ties() -> None:
@@ -253,67 +252,6 @@ def test_nan_wins_and_takes_the_gradient() -> None:
     assert slope(x.nanmean(), x) == [0.5, 0.0, 0.5]
 
 
-@pytest.mark.parametrize("name", ["max", "min", "sort", "topk", "kthvalue", "median"])
-def test_return_types_are_pytorchs(name: str, torch: Any) -> None:
-    args = (2, 1) if name in ("topk", "kthvalue") else (1,)
-    values = np.array([[1.0, 3.0, 2.0], [4.0, 6.0, 5.0]], F32)
-    pair, right = getattr(am.tensor(values), name)(*args), getattr(torch.tensor(values), name)(*args)
-    assert repr(pair) == repr(right).replace("torch.", "autograd_mini.")
-    assert pair[0] is pair.values and pair._fields == ("values", "indices")
-    assert pair.indices.dtype == am.int64 and pair.indices.tolist() == right.indices.tolist()
-    assert copy.copy(pair) is not None
-
-
-@given(
-    hnp.arrays(
-        F64, hnp.array_shapes(max_dims=3, max_side=5), elements=st.sampled_from([0.0, 1.0, 1.5, -2.0, NAN, INF])
-    ),
-    st.data(),
-    st.booleans(),
-)
-def test_sort_is_stable_in_both_directions(x: Any, data: Any, descending: bool) -> None:
-    """Against Python's own stable sort; NaN is the largest."""
-    dim = data.draw(st.integers(-x.ndim, x.ndim - 1))
-    values, indices = am.tensor(x).sort(dim, descending, stable=True)
-    np.testing.assert_array_equal(np.take_along_axis(x, indices.numpy(), dim), values.numpy())
-    rows, orders = (np.moveaxis(a, dim, -1).reshape(-1, x.shape[dim]) for a in (x, indices.numpy()))
-    for row, order in zip(rows, orders, strict=True):
-        keys = [(math.isnan(v), 0.0 if math.isnan(v) else v) for v in row]
-        keys = [(not nan, -v) for nan, v in keys] if descending else keys
-        assert order.tolist() == sorted(range(len(row)), key=keys.__getitem__)
-
-
-def test_sort_is_stable_also_of_many() -> None:
-    """More than what NumPy sorts by insertion, which is stable by itself."""
-    x = np.random.default_rng(0).integers(0, 3, 500)
-    rising = [i for v in (0, 1, 2) for i in np.flatnonzero(x == v)]
-    falling = [i for v in (2, 1, 0) for i in np.flatnonzero(x == v)]
-    assert am.tensor(x).sort().indices.tolist() == am.tensor(x * 1.0).argsort(stable=True).tolist() == rising
-    assert am.tensor(x).sort(descending=True).indices.tolist() == falling
-
-
-def test_order_of_a_number() -> None:
-    x = am.tensor(3.0)
-    for pair in (x.sort(), x.sort(0), x.topk(1), x.kthvalue(1), x.median(0), x.max(0), x.min(-1)):
-        assert (pair.values.item(), pair.indices.item()) == (3.0, 0)
-    assert x.median().item() == x.cumsum(0).item() == x.cumprod(-1).item() == 3.0
-    assert x.norm().item() == x.prod().item() == 3.0
-
-
-def test_topk() -> None:
-    x = am.tensor([[1.0, 4.0, 2.0, 3.0]])
-    assert x.topk(2).values.tolist() == [[4.0, 3.0]]
-    assert x.topk(2, largest=False).indices.tolist() == [[0, 2]]
-    assert x.topk(0).values.shape == (1, 0)
-    assert am.zeros(2, 0).topk(0).values.shape == (2, 0)
-    assert am.tensor([1.0, NAN, 3.0, INF]).topk(3).indices.tolist() == [1, 3, 2]
-    assert am.tensor([1, 0, 1, 1, 0]).topk(2).values.tolist() == [1, 1]
-    assert am.tensor([200, 3, 255], dtype=am.uint8).topk(2, largest=False).values.tolist() == [3, 200]
-    for call in (lambda: x.topk(5), lambda: x.topk(-1), lambda: x.kthvalue(0), lambda: x.kthvalue(2, 0)):
-        with pytest.raises(RuntimeError, match="out of range"):
-            call()
-
-
 @pytest.mark.parametrize("name", ["amax", "amin", "argmax", "argmin", "max", "min", "median"])
 def test_an_empty_axis_has_no_extreme(name: str) -> None:
     with pytest.raises(IndexError, match="non-zero size"):
@@ -332,47 +270,7 @@ def test_a_dimension_that_is_not_there(name: str) -> None:
         getattr(am.zeros(2, 3), name)(dim=2)
 
 
-# ------------------------------------------------------------------------------------- counts, differences
-
-
-def test_where_with_the_condition_alone() -> None:
-    rows, columns = am.where(am.tensor([[True, False], [True, True]]))
-    assert (rows.tolist(), columns.tolist()) == ([0, 1, 1], [0, 0, 1])
-    assert [i.tolist() for i in np.where(am.tensor([0.0, 2.0]))] == [[1]]
-    assert [i.tolist() for i in am.where(am.tensor(True))] == [[0]]
-
-
-def test_allclose_and_equal_are_truth_values() -> None:
-    x = variable([1.0, NAN])
-    assert am.allclose(x[0], x[0] + 1e-9) is True and am.allclose(x, x) is False
-    assert am.allclose(x, x, equal_nan=True) is True and np.allclose(x, x, equal_nan=True) is True
-    assert am.tensor([1, 2]).equal(am.tensor([1, 2])) is True
-    assert am.equal(am.tensor([1, 2]), am.tensor([[1, 2]])) is False and am.equal(x, x) is False
-
-
-def test_bincount_refuses_what_it_cannot_count() -> None:
-    for bad in (am.tensor([-1]), am.tensor([0.5]), am.zeros(2, 2, dtype=am.int64)):
-        with pytest.raises(RuntimeError, match="bincount"):
-            am.bincount(bad)
-    assert am.bincount(am.tensor([1, 1]), am.tensor([0.5, 0.25])).tolist() == [0.0, 0.75]
-    assert am.bincount(am.tensor([1, 1]), am.tensor([0.5, 0.25])).dtype == am.float32
-
-
-def test_histogram_has_names_for_its_parts() -> None:
-    counts = am.histogram(am.tensor([1.0, 2.0, 1.0]), bins=4, range=(0.0, 3.0), weight=am.tensor([1.0, 2.0, 4.0]))
-    assert counts.hist.tolist() == [0.0, 5.0, 2.0, 0.0] and counts.bin_edges.tolist() == [0.0, 0.75, 1.5, 2.25, 3.0]
-
-
-def test_unique_along_a_dimension(torch: Any) -> None:
-    rows = [[1, 2], [0, 0], [1, 2]]
-    for options in ({"dim": 0}, {"dim": 1}, {}, {"return_inverse": True, "dim": 0}):
-        out, right = am.unique(am.tensor(rows), **options), torch.unique(torch.tensor(rows), **options)
-        for one, other in zip(out, right, strict=True) if isinstance(right, tuple) else [(out, right)]:
-            assert one.tolist() == other.tolist()
-
-
-def test_no_two_nans_are_the_same_element() -> None:
-    assert am.tensor([NAN, 1.0, NAN, 1.0]).unique().shape == (3,)
+# ------------------------------------------------------------------------------------- differences, empty axes
 
 
 def test_numpys_functions_and_signatures() -> None:
@@ -464,22 +362,6 @@ def test_running_totals_along_one_axis_and_differences_of_an_order(torch: Any) -
         with pytest.raises(RuntimeError, match="order must be non-negative but got -1"):
             x.diff(n=-1)
         assert x.diff(n=0).tolist() == x.tolist()
-
-
-def test_a_condition_is_true_or_false(torch: Any) -> None:
-    for lib in (torch, am):
-        x, zero = lib.tensor([1.0, 4.0, 9.0]), lib.zeros(3)
-        for wrong in (lib.tensor([1, 0, 2]), x):
-            with pytest.raises(RuntimeError, match="where expected condition to be a boolean tensor"):
-                lib.where(wrong, x, zero)
-            with pytest.raises(RuntimeError, match="where expected condition to be a boolean tensor"):
-                x.where(wrong, zero)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # bytes are deprecated in PyTorch
-            assert lib.where(lib.tensor([1, 0, 2], dtype=lib.uint8), x, zero).tolist() == [1, 0, 9]
-    numbers = np.array([1, 0, 2])  # NumPy's function takes them
-    assert np.where(am.tensor(numbers), x, 0.0).tolist() == [1, 0, 9] == np.where(numbers, x, 0.0).tolist()
-    assert np.where(am.tensor(numbers))[0].tolist() == [0, 2]
 
 
 def test_means_of_integers_are_refused() -> None:

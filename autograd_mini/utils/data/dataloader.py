@@ -15,7 +15,7 @@ import numpy as np
 
 from ...creation import Generator, as_tensor, default_generator, tensor
 from ...engine import wrap
-from ...rules.shape import stack
+from ...rules.joining import stack
 from ...tensor import Tensor
 from .dataset import IterableDataset, Rows, fetch
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, batched, count_batches
