@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,15 @@ class Builder:
     def pick(self, choices: Sequence[Any]) -> Any:
         """One of the choices, of which the first is the simplest."""
         return choices[self.below(len(choices))]
+
+    def options(self, choices: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """For each option one of its values."""
+        return {name: self.pick(values) for name, values in choices.items()}
+
+    def apart(self, x: Ref, y: Ref) -> None:
+        """Unfit, where the two come near to each other."""
+        if np.any(np.abs(self.values[x] - self.values[y]) < GAP):
+            raise Unfit
 
     def shape(self, low: int = 0, high: int = 3) -> Shape:
         """From `low` to `high` dimensions, of lengths 1 to 3; the simplest is (2,)."""
@@ -196,8 +205,7 @@ def unary(
     """A function of one tensor, for values from `low` to `high`; each option with the values to choose from."""
 
     def recipe(b: Builder, name: str) -> None:
-        x = b.tensor(domain=(low, high), avoid=avoid)
-        b.step(name, x, **{key: b.pick(values) for key, values in options.items()})
+        b.step(name, b.tensor(domain=(low, high), avoid=avoid), **b.options(options))
 
     return recipe
 
@@ -214,7 +222,7 @@ def binary(
         y = b.partner(x, domain=right) if y is None else y
         if kink is not None and np.any(np.abs(kink(b.values[x], b.values[y])) < GAP):
             raise Unfit
-        b.step(name, x, y, **{key: b.pick(values) for key, values in options.items()})
+        b.step(name, x, y, **b.options(options))
 
     return recipe
 
@@ -229,7 +237,7 @@ def reduction(
         kind = b.pick(axes.split())
         x = b.tensor(dims=(0 if kind == "none" else 1, 4), domain=(low, high), distinct=distinct)
         shape = b.values[x].shape
-        given: dict[str, Any] = {key: b.pick(values) for key, values in options.items()}
+        given = b.options(options)
         dim: Any = None if kind == "none" else b.below(len(shape)) - b.pick((0, len(shape)))
         if kind == "several":
             dim = tuple(d for d in range(len(shape)) if d == dim % len(shape) or b.below(2))
@@ -253,8 +261,8 @@ def along(
 
 
 def shaping(
-    choose: Callable[[Builder, Shape], tuple[Any, ...]], low: int = 0, high: int = 4, part: int | None = None,
-    **drawn: Any
+    choose: Callable[[Builder, Shape], tuple[Any, ...]] = lambda b, shape: (), low: int = 0, high: int = 4,
+    part: int | None = None, **drawn: Any
 ) -> Recipe:
     """A function of one tensor, drawn with these options of `Builder.tensor`, and of what is chosen by its shape."""
 
@@ -265,14 +273,13 @@ def shaping(
     return recipe
 
 
-def shaped(*makers: Any, part: int | None = None, distinct: bool = False, **options: Sequence[Any]) -> Recipe:
+def shaped(*shapes: Any, distinct: bool = False, **options: Sequence[Any]) -> Recipe:
     """A function of tensors of these shapes, and of other arguments as they are."""
 
     def recipe(b: Builder, name: str) -> None:
-        args = [
-            b.tensor(a, domain=(-3.0, 3.0), distinct=distinct) if isinstance(a, tuple) else a.value for a in makers
-        ]
-        b.step(name, *args, part=part, **{key: b.pick(values) for key, values in options.items()})
+        drawn: Any = {"domain": (-3.0, 3.0), "distinct": distinct}
+        args = [b.tensor(s, **drawn) if isinstance(s, tuple) else s.value for s in shapes]
+        b.step(name, *args, **b.options(options))
 
     return recipe
 
