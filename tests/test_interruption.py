@@ -152,6 +152,26 @@ def test_grad_touches_nothing_when_it_is_interrupted(create_graph: bool) -> None
     assert lines > 150
 
 
+def test_a_gradient_that_grew_before_the_exception_counts_as_changed() -> None:
+    """Somebody has computed with the old one: right, or an error."""
+    lines, right, refused, going_on = 0, 0, 0, True
+    while going_on:
+        lines += 1
+        w, v = am.ones(3, requires_grad=True), am.ones(3, requires_grad=True)
+        w.sum().backward()
+        loss, read = w.sum(), (w.grad * v).sum()
+        going_on = interrupted(loss.backward, lines, KeyboardInterrupt)  # the last time it is not
+        try:
+            (slope,) = am.autograd.grad(read, v)
+        except RuntimeError as error:
+            assert "modified by an inplace operation" in str(error)
+            refused += 1
+        else:
+            assert slope.tolist() == [1, 1, 1]
+            right += 1
+    assert right > 10 and refused > 2
+
+
 def test_a_failing_hook_and_a_failing_rule() -> None:
     class Fails(am.autograd.Function):
         @staticmethod
