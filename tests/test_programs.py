@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import Phase, find, given, settings
+from program_table import EVERY
 
 import autograd_mini as am
 from autograd_mini import engine
 from autograd_mini.primitive import OPERATIONS, PRIMITIVES, primitive
-from autograd_mini.testing import TABLE, GradcheckError, Program, gradcheck, gradgradcheck, programs, unary
+from autograd_mini.testing import GradcheckError, Program, gradcheck, gradgradcheck, programs, unary
 from autograd_mini.testing.recipes import Builder
 
 try:
@@ -33,7 +34,7 @@ FEWER = settings(max_examples=max(40, settings().max_examples // 10))
 
 
 INEXACT = {"nn.functional.hardsigmoid", "nn.functional.hardswish"}  # PyTorch rounds their 1 / 6 to float32
-EXACT = {name: recipe for name, recipe in TABLE.items() if name not in INEXACT}
+EXACT = {name: recipe for name, recipe in EVERY.items() if name not in INEXACT}
 
 
 def array(x: Any) -> Any:
@@ -101,18 +102,18 @@ def test_programs_agree(program: Program) -> None:
 
 
 @FEWER
-@given(programs(max_steps=4))
+@given(programs(max_steps=4, table=EVERY))
 def test_programs_agree_with_differences(program: Program) -> None:
     check_against_differences(program)
 
 
 def program_of(name: str, choices: bytes) -> Program:
     builder = Builder()
-    builder.add(TABLE[name], name, choices)
+    builder.add(EVERY[name], name, choices)
     return builder.program()
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_operation_alone(name: str) -> None:
     """Each recipe makes programs, and each of them agrees."""
     rng = np.random.default_rng(1)
@@ -136,7 +137,7 @@ NO_PROGRAM = {
 
 def test_every_operation_is_in_the_table() -> None:
     """Whoever adds an operation adds its recipe, or says here why it has none."""
-    known = {name.rpartition(".")[2] for name in TABLE} | {n for names in NO_PROGRAM.values() for n in names.split()}
+    known = {name.rpartition(".")[2] for name in EVERY} | {n for names in NO_PROGRAM.values() for n in names.split()}
     constant = {name for name, prim in PRIMITIVES.items() if not any(prim.rules)}
     constant |= {n for n, f in OPERATIONS.items() if getattr(getattr(f, "primitive", None), "name", None) in constant}
     assert BEFORE - constant - known == set()
@@ -152,7 +153,7 @@ def test_programs_reach_what_they_should() -> None:
     seen = {"inputs": 0, "outputs": 0, "length": 0, "reuse": 0, "0-d": 0, "4-d": 0}
 
     @settings(max_examples=200)
-    @given(programs())
+    @given(programs(table=EVERY))
     def look(program: Program) -> None:
         text = str(program)
         for step in program.steps:
@@ -209,7 +210,7 @@ def test_failure_prints_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, "exp", 0)
 
     @settings(phases=[Phase.generate, Phase.shrink])
-    @given(programs(table={"exp": TABLE["exp"]}))
+    @given(programs(table={"exp": EVERY["exp"]}))
     def test(program: Program) -> None:
         check_against_differences(program)
 

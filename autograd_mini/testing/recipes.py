@@ -8,7 +8,6 @@ of its operation by a sine, and takes a fresh input where an operand lies at a k
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -271,21 +270,3 @@ def shaping(
         b.step(name, x, *choose(b, b.values[x].shape), part=part)
 
     return recipe
-
-
-def shaped(*shapes: Any, distinct: bool = False, **options: Sequence[Any]) -> Recipe:
-    """A function of tensors of these shapes, and of other arguments as they are."""
-
-    def recipe(b: Builder, name: str) -> None:
-        drawn: Any = {"domain": (-3.0, 3.0), "distinct": distinct}
-        args = [b.tensor(s, **drawn) if isinstance(s, tuple) else s.value for s in shapes]
-        b.step(name, *args, **b.options(options))
-
-    return recipe
-
-
-@dataclasses.dataclass(frozen=True)
-class Fixed:
-    """An argument of `shaped` that is no shape."""
-
-    value: Any
