@@ -13,9 +13,10 @@ from .creation import from_numpy
 from .engine import Array
 from .modes import no_grad
 from .nn import Module
+from .nn.utils import evaluating
 from .serialization import replacing
 from .tensor import Tensor
-from .training import Callback, Logs, Trainer, _evaluating
+from .training import Callback, Logs, Trainer
 
 RIGHT, WRONG = "#1a7f37", "#cf222e"
 # Okabe and Ito's colours, which the colour-blind tell apart, too; and a marker for each class, as a second sign.
@@ -109,7 +110,7 @@ def decision_regions(
     margin = np.where(high > low, 0.12 * (high - low), 1.0)
     sides = [np.linspace(a, b, resolution) for a, b in zip(low - margin, high + margin, strict=True)]
     grid = np.stack([side.ravel() for side in np.meshgrid(*sides)], 1)
-    with _evaluating(model) if isinstance(model, Module) else no_grad():
+    with evaluating(model) if isinstance(model, Module) else no_grad():
         output = _array(model(from_numpy(grid.astype(xy.dtype if xy.dtype.kind == "f" else "f4"))))
     scores = _scores(output, threshold)
     if scores.shape[1] > len(COLORS):
@@ -255,26 +256,18 @@ def text_images(images: Array, captions: Sequence[str], width: int = 80, ascii_o
       ++
     eye
     """
-    arts = [_shades(image) if ascii_only else _half_blocks(image) for image in np.asarray(images)]
+    arts = [_art(image, ascii_only) for image in np.asarray(images)]
     room = max(1, (width + 2) // (len(arts[0][0]) + 2)) if arts else 0
     size = len(arts[0][0]) if arts else 0
     blocks = [[*art, caption[:size]] for art, caption in zip(arts, captions, strict=False)][:room]
     return "\n".join("  ".join(line.ljust(size) for line in lines).rstrip() for lines in zip(*blocks, strict=True))
 
 
-def _pairs(image: Array) -> tuple[Array, Array]:
-    """The even and the odd rows."""
+def _art(image: Array, ascii_only: bool) -> list[str]:
     rows = np.pad(image, ((0, len(image) % 2), (0, 0)))
-    return rows[::2], rows[1::2]
-
-
-def _half_blocks(image: Array) -> list[str]:
-    upper, lower = _pairs(image)
-    marks = np.array(list(" ▄▀█"))
-    return ["".join(marks[line]) for line in 2 * (upper > 0.4).astype(int) + (lower > 0.4)]
-
-
-def _shades(image: Array) -> list[str]:
-    upper, lower = _pairs(image)
-    marks = np.array(list(" .:-=+*#%@"))
-    return ["".join(marks[line]) for line in np.clip((upper + lower) * 5, 0, 9).astype(int)]
+    upper, lower = rows[::2], rows[1::2]
+    if ascii_only:
+        marks, shades = " .:-=+*#%@", np.clip((upper + lower) * 5, 0, 9).astype(int)
+    else:
+        marks, shades = " ▄▀█", 2 * (upper > 0.4).astype(int) + (lower > 0.4)
+    return ["".join(line) for line in np.array(list(marks))[shades]]

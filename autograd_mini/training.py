@@ -20,8 +20,8 @@ import numpy as np
 from .arrays import tensors_expected
 from .creation import default_generator, tensor
 from .distributed import DistributedDataParallel, all_reduce, get_rank, get_world_size
-from .modes import no_grad
 from .nn import Module
+from .nn.utils import evaluating
 from .rules.joining import cat
 from .serialization import load, save
 from .tensor import Tensor
@@ -103,11 +103,8 @@ class Trainer:
     """
 
     def __init__(
-        self,
-        model: Module,
-        loss_fn: Callable[[Tensor, Tensor], Tensor],
-        optimizer: Any,
-        metrics: Mapping[str, Metric] | None = None,
+        self, model: Module, loss_fn: Callable[[Tensor, Tensor], Tensor], optimizer: Any,
+        metrics: Mapping[str, Metric] | None = None
     ) -> None:
         self.model, self.loss_fn, self.optimizer, self.metrics = model, loss_fn, optimizer, dict(metrics or {})
         if taken := [name for name in self.metrics if name == "loss" or name.startswith("val_")]:
@@ -120,15 +117,9 @@ class Trainer:
         self._loaded: Mapping[str, Any] | None = None
 
     def fit(
-        self,
-        data: Any,
-        epochs: int = 1,
-        batch_size: int | None = None,
-        validation: Any = None,
-        callbacks: Sequence[Callback] = (),
-        verbose: str | int = "auto",
-        backup: str | os.PathLike[str] | None = None,
-        backup_every: int | None = None,
+        self, data: Any, epochs: int = 1, batch_size: int | None = None, validation: Any = None,
+        callbacks: Sequence[Callback] = (), verbose: str | int = "auto",
+        backup: str | os.PathLike[str] | None = None, backup_every: int | None = None
     ) -> History:
         """Train for so many epochs and return what was measured; fitting again goes on, with a new history.
 
@@ -241,7 +232,7 @@ class Trainer:
     def evaluate(self, data: Any, batch_size: int | None = None) -> Logs:
         """Loss and metrics of the model as it is, in eval mode."""
         means = _Means(self.metrics)
-        with _evaluating(self.model):
+        with evaluating(self.model):
             for x, y in map(_pair, _batches(data, batch_size, shared=self._shares)):
                 output = self.model(x)
                 means.add(self.loss_fn(output, y), output, y)
@@ -250,7 +241,7 @@ class Trainer:
     def predict(self, x: Any, batch_size: int | None = None) -> Tensor:
         """The outputs for x (n, ...), or for a Dataset or loader whose samples begin with x, in eval mode."""
         data = TensorDataset(x) if isinstance(x, (Tensor, np.ndarray)) else x
-        with _evaluating(self.model):
+        with evaluating(self.model):
             batches = _batches(data, batch_size)
             outputs = [self.model(b[0] if isinstance(b, (tuple, list)) else b) for b in batches]
         if not outputs:
@@ -362,18 +353,6 @@ def _pair(batch: Any) -> tuple[Any, Any]:
         got = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, (tuple, list)) else "")
         raise ValueError(f"a batch must be a pair (x, y), but is {got}")
     return batch[0], batch[1]
-
-
-@contextlib.contextmanager
-def _evaluating(model: Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 class _Means:

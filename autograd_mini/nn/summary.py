@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from .. import creation
 from ..creation import DTypeLike
-from ..modes import no_grad
 from ..tensor import Tensor
 from .module import Module
+from .utils import evaluating
 
 
 class Row(NamedTuple):
@@ -86,17 +86,13 @@ def summary(model: Module, input_shape: int | tuple[int, ...], dtype: DTypeLike 
         rows.append(Row(label, _output_shape(output), sum(own.values())))
 
     layers = [m for m in paths if not any(m.children()) or any(True for _ in m.parameters(recurse=False))]
-    modes = {module: module.training for module in paths}
     handles = [layer.register_forward_hook(note) for layer in layers]
     try:
-        model.eval()
-        with no_grad():
+        with evaluating(model):
             model(creation.zeros(_BATCH, *shape, dtype=kind))
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in modes.items():
-            module.training = training
     sizes = {id(p): (p.numel(), p.requires_grad) for p in model.parameters()}
     total = sum(size for size, _ in sizes.values())
     return Summary(model._get_name(), rows, total, sum(size for size, wanted in sizes.values() if wanted))

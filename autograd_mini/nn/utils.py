@@ -1,9 +1,10 @@
-"""Clipping of gradients, and parameters as one vector."""
+"""Clipping of gradients, parameters as one vector, and a model as it predicts."""
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy as np
 from ..arrays import tensors_expected
 from ..devices import beside
 from ..engine import Array, memory, wrap
+from ..modes import no_grad
 from ..rules.joining import cat
 from ..tensor import Tensor
 from ..writes import writes
+from .module import Module
 
 Tensors = Tensor | Iterable[Tensor]
 
@@ -100,3 +103,25 @@ def __getattr__(name: str) -> Any:
     if name == "rnn":
         raise AttributeError("nn.utils.rnn: there are no packed sequences here; pad the batch to one length instead")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@contextlib.contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Within the block the model is in eval mode and nothing is recorded; then each module trains as it did before.
+
+    >>> import autograd_mini as am
+    >>> model = am.nn.Dropout(0.5)
+    >>> with evaluating(model):
+    ...     model(am.ones(3))
+    tensor([1., 1., 1.])
+    >>> model.training
+    True
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine import Array
 from .program import IN_PLACE, Program, Ref
 from .recipes import Builder, Recipe, Shape, along, binary, reduction, shaping, unary
 from .strategies import hypothesis_or_error
@@ -44,15 +43,6 @@ _F = "nn.functional."
 _INTEGERS = tuple(np.arange(-16, 17) / 2)
 _SMALL, _UNIT, _POSITIVE = (-3.0, 3.0), (-0.9, 0.9), (0.3, 4.0)
 
-
-def _minus(x: Array, y: Array) -> Array:
-    return x - y
-
-
-def _from_multiple(x: Array, y: Array) -> Array:
-    return x / y - np.round(x / y)
-
-
 TABLE: dict[str, Recipe] = {
     # elementwise
     **dict.fromkeys(["sin", "cos", "atan", "asinh", "tanh", "sigmoid", "square", "neg"], unary()),
@@ -79,8 +69,8 @@ TABLE: dict[str, Recipe] = {
     "mul": binary(numbers=(2, -0.5)),
     "div": binary(right=_POSITIVE, numbers=(2, -0.5)),
     "pow": binary((0.3, 3.0), (0.3, 2.0), numbers=(2, 3, 0.5, -1, 0)),  # at y = 0 PyTorch's mixed derivative is 0
-    **dict.fromkeys(["maximum", "minimum", "fmax", "fmin"], binary(kink=_minus)),
-    **dict.fromkeys(["remainder", "fmod"], binary(right=(0.5, 3.0), kink=_from_multiple)),
+    **dict.fromkeys(["maximum", "minimum", "fmax", "fmin"], binary(kink=np.subtract)),
+    **dict.fromkeys(["remainder", "fmod"], binary(right=(0.5, 3.0), kink=lambda x, y: x / y - np.round(x / y))),
     **dict.fromkeys(["logaddexp", "logaddexp2"], binary()),
     "hypot": binary(_POSITIVE),
     "atan2": binary(right=_POSITIVE),
