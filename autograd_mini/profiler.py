@@ -66,7 +66,7 @@ class Averages(list[Event]):
             events.sort(key=lambda event: getattr(event, sort_by), reverse=True)
         total = self.total_average().self_cpu_time_total
         titles = ("Name", "Self CPU %", "Self CPU", "CPU total", "CPU time avg", "CPU Mem", "# of Calls")
-        rows = [
+        rows = [titles] + [
             (
                 e.key[:max_name_column_width], f"{100 * e.self_cpu_time_total / (total or 1.0):.2f}%",
                 _time(e.self_cpu_time_total), _time(e.cpu_time_total), _time(e.cpu_time), _bytes(e.cpu_memory_usage),
@@ -74,10 +74,9 @@ class Averages(list[Event]):
             )
             for e in events[:row_limit]
         ]  # fmt: skip
-        widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(len(titles))]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        head, *lines = ("  ".join(map(str.rjust, row, widths)) for row in rows)
         rule = "  ".join("-" * width for width in widths)
-        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        head = "  ".join(title.rjust(width) for title, width in zip(titles, widths, strict=True))
         return "\n".join([rule, head, rule, *lines, rule, f"Self CPU time total: {_time(total)}", ""])
 
     __str__ = table
@@ -137,18 +136,16 @@ class profile:
 
     def key_averages(self, group_by_input_shape: bool = False) -> Averages:
         """The events summed by kind, in order of their first call."""
-        sums: dict[Any, Event] = {}
+        kinds: dict[Any, list[Event]] = {}
         for e in sorted(self._events, key=lambda event: event.start):
-            key = (e.key, e.shapes) if group_by_input_shape else e.key
-            s = sums.get(key, Event(e.key, 0, 0.0, 0.0, 0, e.start, e.shapes if group_by_input_shape else ()))
-            sums[key] = dataclasses.replace(
-                s,
-                count=s.count + 1,
-                cpu_time_total=s.cpu_time_total + e.cpu_time_total,
-                self_cpu_time_total=s.self_cpu_time_total + e.self_cpu_time_total,
-                cpu_memory_usage=s.cpu_memory_usage + e.cpu_memory_usage,
+            kinds.setdefault((e.key, e.shapes if group_by_input_shape else ()), []).append(e)
+        return Averages(
+            Event(
+                key, len(events), sum(e.cpu_time_total for e in events), sum(e.self_cpu_time_total for e in events),
+                sum(e.cpu_memory_usage for e in events), events[0].start, shapes,
             )
-        return Averages(sums.values())
+            for (key, shapes), events in kinds.items()
+        )  # fmt: skip
 
     def export_chrome_trace(self, path: str | os.PathLike[str]) -> None:
         """A file for chrome://tracing or ui.perfetto.dev: every call as a bar on a line of time."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import operator
 import os
 import sys
 import time
@@ -80,7 +81,8 @@ class Callback:
     def state_dict(self) -> dict[str, Any]:
         return {}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        vars(self).update(state_dict)
 
 
 class Trainer:
@@ -289,9 +291,6 @@ class EarlyStopping(Callback):
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "waited": self.waited, "weights": self.weights}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        vars(self).update(state_dict)
-
 
 class Checkpoint(Callback):
     """Save the model's state_dict after each epoch, or, with `monitor`, when that is better than ever before.
@@ -306,15 +305,11 @@ class Checkpoint(Callback):
         score = math.inf if self.monitor is None else _score(logs, self.monitor)
         if self.monitor is None or score > self.best:
             self.best = score
-            if trainer._rank:
-                return
-            save(trainer.model.state_dict(), self.path.format(epoch=epoch + 1, **logs))
+            if not trainer._rank:
+                save(trainer.model.state_dict(), self.path.format(epoch=epoch + 1, **logs))
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        vars(self).update(state_dict)
 
 
 def _score(logs: Logs, monitor: str) -> float:
@@ -409,7 +404,8 @@ class _Report:
         self.steps, start, bar = 0, time.perf_counter(), None
         if self.bar_class is not None:
             shape = f"{{n_fmt}}/{{total_fmt}} {{bar:{_BAR}}} {{desc}}"
-            bar = self.bar_class(total=_length(batches), bar_format=shape, ascii=" ━", file=sys.stdout, leave=False)
+            total = operator.length_hint(batches) or None
+            bar = self.bar_class(total=total, bar_format=shape, ascii=" ━", file=sys.stdout, leave=False)
         try:
             for batch in batches:
                 yield batch
@@ -442,10 +438,3 @@ class _Report:
 
 def _figures(logs: Logs) -> str:
     return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
-
-
-def _length(batches: Any) -> int | None:
-    try:
-        return len(batches)
-    except TypeError:
-        return None

@@ -99,12 +99,6 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         writes.note(parameter._array)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "rnn":
-        raise AttributeError("nn.utils.rnn: there are no packed sequences here; pad the batch to one length instead")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 @contextlib.contextmanager
 def evaluating(model: Module) -> Iterator[None]:
     """Within the block the model is in eval mode and nothing is recorded; then each module trains as it did before.
@@ -125,3 +119,9 @@ def evaluating(model: Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def __getattr__(name: str) -> Any:
+    if name == "rnn":
+        raise AttributeError("nn.utils.rnn: there are no packed sequences here; pad the batch to one length instead")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
