@@ -1,6 +1,6 @@
 """Neural networks: `Module`, layers, losses, and in `functional`, `init` and `utils` what goes with them."""
 
-from . import functional, init, parallel, utils  # noqa: I001 - names side by side
+from . import arguments, functional, init, parallel, utils  # noqa: I001 - names side by side
 from .activation import (
     CELU, ELU, GELU, SELU, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LogSigmoid, LogSoftmax, Mish, PReLU, ReLU,
     ReLU6, Sigmoid, SiLU, Softmax, Softplus, Softsign, Tanh, Tanhshrink
@@ -43,3 +43,6 @@ __all__ = [
     "TransformerEncoder", "TransformerEncoderLayer", "Unflatten", "Upsample", "functional", "init", "parallel",
     "summary", "utils"
 ]
+
+for _layer in [value for value in globals().values() if isinstance(value, type) and issubclass(value, Module)]:
+    arguments.gate(_layer)

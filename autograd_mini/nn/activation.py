@@ -8,6 +8,7 @@ from .. import creation
 from ..creation import DTypeLike
 from ..tensor import Tensor
 from . import functional as F
+from .arguments import Size
 from .module import Module
 from .parameter import Parameter
 from .stateless import Stateless
@@ -135,6 +136,8 @@ class Hardtanh(Stateless):
     _function = F.hardtanh
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        if not max_val > min_val:
+            raise AssertionError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
         super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
 
 
@@ -178,11 +181,11 @@ class PReLU(Module):
     """max(x, 0) + weight min(x, 0), the weight learned: one for all, or one for each channel of (N, C, …)."""
 
     def __init__(
-        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: DTypeLike = None
+        self, num_parameters: Size = 1, init: float = 0.25, device: Any = None, dtype: DTypeLike = None
     ) -> None:
         super().__init__()
         self.num_parameters = num_parameters
-        self.weight = Parameter(creation.full((num_parameters,), init, dtype=dtype, device=device))
+        self.weight = Parameter(creation.full((num_parameters,), float(init), dtype=dtype, device=device))
 
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)  # type: ignore[no-any-return]

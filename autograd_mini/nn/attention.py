@@ -13,6 +13,7 @@ from ..primitive import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .arguments import Size
 from .linear import Linear
 from .module import Module
 from .parameter import Parameter, register_empty
@@ -42,7 +43,7 @@ class MultiheadAttention(Module):
 
     def __init__(
         self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, add_bias_kv: bool = False,
-        add_zero_attn: bool = False, kdim: int | None = None, vdim: int | None = None, batch_first: bool = False,
+        add_zero_attn: bool = False, kdim: Size | None = None, vdim: Size | None = None, batch_first: bool = False,
         device: Any = None, dtype: DTypeLike = None
     ) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from ..rules.conv import per_axis
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .arguments import Size
 from .module import Module
 from .parameter import Parameter, register_empty
 
@@ -25,7 +26,7 @@ class _Conv(Module):
     bias: Parameter | None
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, output_padding: Any,
+        self, in_channels: Size, out_channels: Size, kernel_size: Any, stride: Any, padding: Any, output_padding: Any,
         dilation: Any, groups: int, bias: bool, padding_mode: str, device: Any, dtype: DTypeLike
     ) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class _Conv(Module):
         """Draw weight and bias again."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
+            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]) or 1)
             init.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self) -> str:
@@ -72,7 +73,7 @@ class _Conv(Module):
 
 class _Forward(_Conv):
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        self, in_channels: Size, out_channels: Size, kernel_size: Any, stride: Any = 1, padding: Any = 0,
         dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Any = None,
         dtype: DTypeLike = None
     ) -> None:
@@ -121,7 +122,7 @@ class _Transposed(_Conv):
     _transposed = True
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        self, in_channels: Size, out_channels: Size, kernel_size: Any, stride: Any = 1, padding: Any = 0,
         output_padding: Any = 0, groups: int = 1, bias: bool = True, dilation: Any = 1, padding_mode: str = "zeros",
         device: Any = None, dtype: DTypeLike = None
     ) -> None:

@@ -10,6 +10,7 @@ from ..modes import no_grad
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .arguments import Size
 from .module import Module
 from .parameter import Parameter
 
@@ -26,7 +27,7 @@ class Embedding(Module):
     """
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, max_norm: float | None = None,
+        self, num_embeddings: Size, embedding_dim: Size, padding_idx: int | None = None, max_norm: float | None = None,
         norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False, _weight: Tensor | None = None,
         _freeze: bool = False, device: Any = None, dtype: DTypeLike = None
     ) -> None:

@@ -9,6 +9,7 @@ from ..creation import DTypeLike
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .arguments import Size
 from .module import Module
 from .parameter import Parameter, empty_parameter
 
@@ -26,7 +27,7 @@ class Linear(Module):
     bias: Parameter | None
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: DTypeLike = None
+        self, in_features: Size, out_features: Size, bias: bool = True, device: Any = None, dtype: DTypeLike = None
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from .. import creation
@@ -11,6 +10,7 @@ from ..modes import no_grad
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .arguments import Size, Sizes
 from .module import Module
 from .parameter import Parameter, register_empty
 
@@ -46,7 +46,7 @@ class _BatchNorm(_Affine):
     num_batches_tracked: Tensor | None
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        self, num_features: Size, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
         track_running_stats: bool = True, device: Any = None, dtype: DTypeLike = None, *, bias: bool = True
     ) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class BatchNorm2d(_BatchNorm):
     _dims = (4,)
 
 
-def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+def _shape(normalized_shape: Sizes) -> tuple[int, ...]:
     return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
 
 
@@ -115,7 +115,7 @@ class LayerNorm(_Affine):
     """
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
+        self, normalized_shape: Sizes, eps: float = 1e-5, elementwise_affine: bool = True,
         bias: bool = True, device: Any = None, dtype: DTypeLike = None
     ) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class RMSNorm(_Affine):
     """x / sqrt(mean(x²) + eps) over the last axes, of this shape (Zhang, Sennrich, 2019); eps: default the dtype's."""
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True,
+        self, normalized_shape: Sizes, eps: float | None = None, elementwise_affine: bool = True,
         device: Any = None, dtype: DTypeLike = None
     ) -> None:
         super().__init__()
@@ -156,11 +156,11 @@ class GroupNorm(_Affine):
     """Groups of channels of (N, C, …), each standardized per sample (Wu and He, 2018)."""
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: Any = None,
+        self, num_groups: int, num_channels: Size, eps: float = 1e-5, affine: bool = True, device: Any = None,
         dtype: DTypeLike = None, *, bias: bool = True
     ) -> None:
         super().__init__()
-        if num_channels % num_groups:
+        if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self._add_parameters((num_channels,), affine, bias, device, dtype)

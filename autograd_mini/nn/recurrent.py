@@ -13,6 +13,7 @@ from ..rules.joining import cat, stack
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .arguments import Flag, Size
 from .module import Module
 from .parameter import register_empty
 
@@ -58,10 +59,8 @@ class _Recurrent(Module):
 
     _kind: str
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool) -> None:
+    def __init__(self, input_size: Size, hidden_size: Size, bias: bool) -> None:
         super().__init__()
-        if hidden_size <= 0:
-            raise ValueError("hidden_size must be greater than zero")
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
 
     def _add(self, input_size: int, suffix: str, device: Any, dtype: DTypeLike) -> None:
@@ -72,7 +71,7 @@ class _Recurrent(Module):
 
     def reset_parameters(self) -> None:
         """Draw all parameters again."""
-        bound = 1 / math.sqrt(self.hidden_size)
+        bound = 1 / math.sqrt(self.hidden_size or 1)
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
@@ -110,24 +109,27 @@ class RNNBase(_Recurrent):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
+        self, input_size: Size, hidden_size: Size, num_layers: int = 1, bias: Flag = True, batch_first: Flag = False,
         dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device: Any = None,
         dtype: DTypeLike = None
     ) -> None:
+        if type(self) is RNNBase:
+            raise NotImplementedError("RNNBase is what RNN, LSTM and GRU share: make one of these")
         if proj_size:
             raise NotImplementedError("proj_size is not supported: put a Linear behind the layer")
-        if num_layers <= 0:
-            raise ValueError("num_layers must be greater than zero")
-        if not 0 <= dropout <= 1:
+        for name, size in {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}.items():
+            if size <= 0:
+                raise ValueError(f"{name} must be greater than zero, but is {size}")
+        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(
-                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+                f"dropout should be a number in range [0, 1], the probability of an element being zeroed, not {dropout}"
             )
         super().__init__(input_size, hidden_size, bias)
         self.num_layers, self.batch_first, self.dropout = num_layers, batch_first, float(dropout)
-        self.bidirectional = bidirectional
+        self.bidirectional = bool(bidirectional)
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
-                self._add(hidden_size * (1 + bidirectional) if layer else input_size, suffix, device, dtype)
+                self._add(hidden_size * (1 + self.bidirectional) if layer else input_size, suffix, device, dtype)
         self.reset_parameters()
 
     def _suffixes(self, layer: int) -> list[str]:
@@ -185,7 +187,7 @@ class RNN(RNNBase):
     _kind = "tanh"
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any,
+        self, input_size: Size, hidden_size: Size, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any,
         **kwargs: Any
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
@@ -213,7 +215,7 @@ class _Cell(_Recurrent):
     """One step: input (N, input_size) or (input_size), state (N, hidden_size) or (hidden_size), by default 0."""
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: DTypeLike = None
+        self, input_size: Size, hidden_size: Size, bias: bool = True, device: Any = None, dtype: DTypeLike = None
     ) -> None:
         super().__init__(input_size, hidden_size, bias)
         self._add(input_size, "", device, dtype)
@@ -243,7 +245,7 @@ class RNNCell(_Cell):
     _kind = "tanh"
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
+        self, input_size: Size, hidden_size: Size, bias: bool = True, nonlinearity: str = "tanh", device: Any = None,
         dtype: DTypeLike = None
     ) -> None:
         super().__init__(input_size, hidden_size, bias, device, dtype)

@@ -14,6 +14,7 @@ from ..engine import wrap
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .arguments import Size
 from .attention import MultiheadAttention
 from .containers import ModuleList
 from .dropout import Dropout
@@ -34,7 +35,7 @@ class _Layer(Module):
     _blocks: ClassVar[int]
 
     def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
+        self, d_model: int, nhead: int, dim_feedforward: Size = 2048, dropout: float = 0.1,
         activation: Activation = F.relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
         norm_first: bool = False, bias: bool = True, device: Any = None, dtype: DTypeLike = None
     ) -> None:
@@ -175,7 +176,7 @@ class Transformer(Module):
 
     def __init__(
         self, d_model: int = 512, nhead: int = 8, num_encoder_layers: int = 6, num_decoder_layers: int = 6,
-        dim_feedforward: int = 2048, dropout: float = 0.1, activation: Activation = F.relu,
+        dim_feedforward: Size = 2048, dropout: float = 0.1, activation: Activation = F.relu,
         custom_encoder: Any = None, custom_decoder: Any = None, layer_norm_eps: float = 1e-5,
         batch_first: bool = False, norm_first: bool = False, bias: bool = True, device: Any = None,
         dtype: DTypeLike = None

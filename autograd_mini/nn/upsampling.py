@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..tensor import Tensor
 from . import functional as F
+from .arguments import Numbers
 from .module import Module
 
 
@@ -18,12 +20,14 @@ class Upsample(Module):
     """
 
     def __init__(
-        self, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
+        self, size: Any = None, scale_factor: Numbers | None = None, mode: str = "nearest",
+        align_corners: bool | None = None
     ) -> None:
         super().__init__()
-        several = isinstance(scale_factor, (tuple, list))
-        factor = tuple(map(float, scale_factor)) if several else float(scale_factor) if scale_factor else None
-        self.size, self.scale_factor, self.mode, self.align_corners = size, factor, mode, align_corners
+        if scale_factor is not None:
+            several = isinstance(scale_factor, Sequence)
+            scale_factor = tuple(map(float, scale_factor)) if several else float(scale_factor)  # type: ignore[arg-type]
+        self.size, self.scale_factor, self.mode, self.align_corners = size, scale_factor, mode, align_corners
 
     def forward(self, input: Tensor) -> Tensor:
         return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -234,9 +235,15 @@ def conv_transpose(y: Array, weight: Array, *, windows: Windows, shape: tuple[in
 
 
 def per_axis(value: Any, axes: int, name: str, least: int = 1) -> tuple[int, ...]:
-    """An option as one number for each axis. Raises RuntimeError for a wrong count or a number below `least`."""
-    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    numbers = tuple(int(n) for n in (numbers * axes if len(numbers) == 1 else numbers))
+    """An option as one number for each axis. Raises RuntimeError for a wrong count or a number below `least`,
+    TypeError for what is no integer.
+    """
+    try:
+        numbers = tuple(operator.index(n) for n in (value if isinstance(value, (tuple, list)) else (value,)))
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, or {axes}, but got {value!r:.60}") from None
+    if len(numbers) == 1:
+        numbers *= axes
     if len(numbers) != axes:
         raise RuntimeError(f"{name} must be one number or {axes}, but got {value!r}")
     if min(numbers) < least:

@@ -72,7 +72,8 @@ def _check_rank(x: Array, k: int, least: int, dim: int) -> None:
     axes = reduced_axes(x.ndim, one_axis(dim))
     length = x.shape[axes[0]] if axes else 1
     if not least <= k <= length:
-        raise RuntimeError(f"selected index k out of range: k is {k}, and dimension {dim} has {length} elements")
+        what = "number" if least else "index"  # as PyTorch has it
+        raise RuntimeError(f"selected {what} k out of range: k is {k}, and dimension {dim} has {length} elements")
 
 
 @composition()
