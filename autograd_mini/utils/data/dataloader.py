@@ -41,23 +41,12 @@ class DataLoader(Generic[T]):
     """
 
     def __init__(
-        self,
-        dataset: Any,
-        batch_size: int | None = 1,
-        shuffle: bool | None = None,
-        sampler: Iterable[Any] | None = None,
-        batch_sampler: Iterable[Sequence[Any]] | None = None,
-        num_workers: int = 0,
-        collate_fn: Callable[[Any], Any] | None = None,
-        pin_memory: bool = False,
-        drop_last: bool = False,
-        timeout: float = 0,
-        worker_init_fn: Callable[[int], None] | None = None,
-        multiprocessing_context: Any = None,
-        generator: Generator | None = None,
-        *,
-        prefetch_factor: int | None = None,
-        persistent_workers: bool = False,
+        self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None,
+        sampler: Iterable[Any] | None = None, batch_sampler: Iterable[Sequence[Any]] | None = None,
+        num_workers: int = 0, collate_fn: Callable[[Any], Any] | None = None, pin_memory: bool = False,
+        drop_last: bool = False, timeout: float = 0, worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None, generator: Generator | None = None, *,
+        prefetch_factor: int | None = None, persistent_workers: bool = False
     ) -> None:
         streams = isinstance(dataset, IterableDataset)
         if not streams and not hasattr(dataset, "__getitem__"):
@@ -69,10 +58,8 @@ class DataLoader(Generic[T]):
         if streams and num_workers:
             raise NotImplementedError("an IterableDataset is read in this thread: use num_workers=0")
         if persistent_workers or multiprocessing_context is not None:
-            raise NotImplementedError(
-                "workers are threads that start anew for each pass:"
-                " leave out persistent_workers and multiprocessing_context"
-            )
+            advice = "leave out persistent_workers and multiprocessing_context"
+            raise NotImplementedError(f"workers are threads that start anew for each pass: {advice}")
         if pin_memory:
             warnings.warn("pin_memory=True has no effect: there is no accelerator to copy to", stacklevel=2)
         if sampler is None and not streams:
@@ -129,8 +116,7 @@ class DataLoader(Generic[T]):
         return getattr(source, "generator", None) or default_generator
 
     def _own_generator(self) -> Generator | None:
-        generator = self._generator()
-        return None if generator is default_generator else generator
+        return None if (generator := self._generator()) is default_generator else generator
 
     def state_dict(self) -> dict[str, Any]:
         """The place in the present (or last) pass, which the next one starts from after `load_state_dict`.
@@ -218,21 +204,16 @@ def _check_batching(
 ) -> None:
     """Raise ValueError where options contradict each other, or the data set."""
     unspecified = "DataLoader with IterableDataset: expected unspecified {0} option, but got {0}={1}"
-    batched_otherwise = batch_size != 1 or shuffle or sampler is not None or drop_last
     _refuse(
         (streams and shuffle, unspecified.format("shuffle", shuffle)),
         (streams and sampler is not None, unspecified.format("sampler", sampler)),
         (streams and batch_sampler is not None, unspecified.format("batch_sampler", batch_sampler)),
         (sampler is not None and shuffle, "sampler option is mutually exclusive with shuffle"),
-        (
-            batch_sampler is not None and batched_otherwise,
-            "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last",
-        ),
-        (
-            batch_size is None and drop_last,
-            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last",
-        ),
-    )
+        (batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last),
+         "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"),
+        (batch_size is None and drop_last,
+         "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"),
+    )  # fmt: skip
 
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool) -> None:
