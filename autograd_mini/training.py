@@ -4,7 +4,7 @@ The five lines stand in `Trainer._train`, and whoever wants another loop writes 
 (averages, progress, callbacks) only looks on.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # noqa: I001 - names side by side
 
 import contextlib
 import itertools
@@ -27,13 +27,7 @@ from .rules.joining import cat
 from .serialization import load, save
 from .tensor import Tensor
 from .utils.data import (
-    DataLoader,
-    Dataset,
-    DistributedBatchSampler,
-    IterableDataset,
-    RandomSampler,
-    SequentialSampler,
-    TensorDataset,
+    DataLoader, Dataset, DistributedBatchSampler, IterableDataset, RandomSampler, SequentialSampler, TensorDataset
 )
 
 Metric = Callable[[Tensor, Tensor], Any]

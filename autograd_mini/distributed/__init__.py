@@ -15,22 +15,10 @@ With `-m mpi4py` a process that dies ends the others, too; without it they would
 >>> distributed.destroy_process_group()
 """
 
-from .parallel import DistributedDataParallel
+from .parallel import DistributedDataParallel  # noqa: I001 - names side by side
 from .processes import (
-    ReduceOp,
-    all_reduce,
-    barrier,
-    broadcast,
-    broadcast_parameters,
-    destroy_process_group,
-    get_rank,
-    get_world_size,
-    init,
-    init_process_group,
-    is_available,
-    is_initialized,
-    rank,
-    world_size,
+    ReduceOp, all_reduce, barrier, broadcast, broadcast_parameters, destroy_process_group, get_rank, get_world_size,
+    init, init_process_group, is_available, is_initialized, rank, world_size
 )
 
 __all__ = [

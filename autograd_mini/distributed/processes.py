@@ -133,9 +133,7 @@ def is_initialized() -> bool:
 def world() -> World:
     """What `init` found. Raises ValueError before it."""
     if _world is None:
-        raise ValueError(
-            "Default process group has not been initialized: call autograd_mini.distributed.init() first"
-        )
+        raise ValueError("Default process group has not been initialized: call autograd_mini.distributed.init() first")
     return _world
 
 

@@ -36,9 +36,7 @@ def replacing(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]
     return serialization.replacing(path)
 
 
-def read_npz(
-    path: str | os.PathLike[str], shapes: Mapping[str, tuple[int, ...]]
-) -> list[npt.NDArray[np.uint8]]:
+def read_npz(path: str | os.PathLike[str], shapes: Mapping[str, tuple[int, ...]]) -> list[npt.NDArray[np.uint8]]:
     """Read the uint8 arrays of these names and shapes from an .npz file, or raise DataError naming the file.
 
     Checked before any memory is taken for the data: `np.load` would believe the header.
@@ -46,9 +44,7 @@ def read_npz(
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                return [
-                    _read_member(archive, name, shape, f"{path}: {name}") for name, shape in shapes.items()
-                ]
+                return [_read_member(archive, name, shape, f"{path}: {name}") for name, shape in shapes.items()]
         except DataError:
             raise
         except Exception as why:  # zipfile, zlib and NumPy have a dozen kinds of error for a damaged file

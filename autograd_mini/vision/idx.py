@@ -66,9 +66,7 @@ def _parse(
     data = read_at_most(stream, nbytes + 1)
     if len(data) != nbytes:
         what = "truncated" if len(data) < nbytes else "too long"
-        raise DataError(
-            f"{name}: {what}: found {len(data)} bytes of data, expected {nbytes} for shape {found}"
-        )
+        raise DataError(f"{name}: {what}: found {len(data)} bytes of data, expected {nbytes} for shape {found}")
     return np.frombuffer(data, code).reshape(found).astype(code.newbyteorder("="), copy=False)
 
 
@@ -88,9 +86,7 @@ def check_kind(
     expected = found if shape is None else shape
     expected_dtype = found_dtype if dtype is None else np.dtype(dtype)
     if found != expected or found_dtype != expected_dtype:
-        raise DataError(
-            f"{name}: holds {found_dtype} of shape {found}, expected {expected_dtype} of shape {expected}"
-        )
+        raise DataError(f"{name}: holds {found_dtype} of shape {found}, expected {expected_dtype} of shape {expected}")
 
 
 def encode_idx(array: Array) -> bytes:

@@ -59,52 +59,40 @@ class DataSet(NamedTuple):
 
 
 INSTEAD = 'drawn digits, as MNIST was neither found nor downloaded: load_mnist(source="mnist") says why'
-MNIST = DataSet(
-    name="MNIST",
-    keras="mnist.npz",
-    mirrors=(
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    ),
-    members=(
-        Member(
-            "train-images-idx3-ubyte", "x_train", (60_000, 28, 28),
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-        ),
-        Member(
-            "train-labels-idx1-ubyte", "y_train", (60_000,),
-            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-        ),
-        Member(
-            "t10k-images-idx3-ubyte", "x_test", (10_000, 28, 28),
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-        ),
-        Member(
-            "t10k-labels-idx1-ubyte", "y_test", (10_000,),
-            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        ),
-    ),
+_FILES = (
+    Member("train-images-idx3-ubyte", "x_train", (60_000, 28, 28)),
+    Member("train-labels-idx1-ubyte", "y_train", (60_000,)),
+    Member("t10k-images-idx3-ubyte", "x_test", (10_000, 28, 28)),
+    Member("t10k-labels-idx1-ubyte", "y_test", (10_000,)),
 )
+_SHA256 = (
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
+MNIST = DataSet(
+    "MNIST", "mnist.npz",
+    ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+    tuple(member._replace(sha256=s) for member, s in zip(_FILES, _SHA256, strict=True)),
+)  # fmt: skip
 
 
 def _relative(name: str, mirror: str, *md5: str) -> DataSet:
     """Files of the same names and shapes as MNIST's."""
-    members = tuple(m._replace(sha256="", md5=s) for m, s in zip(MNIST.members, md5, strict=True))
-    return DataSet(name, "", (mirror,), members)
+    return DataSet(name, "", (mirror,), tuple(m._replace(md5=s) for m, s in zip(_FILES, md5, strict=True)))
 
 
 FASHION_MNIST = _relative(
-    "FashionMNIST",
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "FashionMNIST", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
     "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310",
-)
+)  # fmt: skip
 KMNIST = _relative(
-    "KMNIST",
-    "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+    "KMNIST", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
     "bdb82020997e1d708af4cf47b453dcf7", "e144d726b3acfaa3e44228e80efcd344",
     "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134",
-)
+)  # fmt: skip
 
 
 def load_relative(
@@ -149,7 +137,7 @@ def load_mnist(
     if source == "digits":
         if data is not None:
             raise ValueError(f'give data or source="digits", not both; got data={os.fspath(data)!r}')
-        return _drawn(MNIST, "drawn digits")
+        return _drawn("drawn digits")
     given = data if data is not None else os.environ.get("AUTOGRAD_MINI_DATA") or None
     if given is not None:
         place = Path(os.path.expanduser(given))
@@ -172,12 +160,12 @@ def load_mnist(
     if source == "mnist":
         reasons = f"{MNIST.name} could not be had: {'; '.join(tried)}"
         raise DataError(f"{reasons}. Give a folder that has it as data or in AUTOGRAD_MINI_DATA")
-    return _drawn(MNIST, INSTEAD)
+    return _drawn(INSTEAD)
 
 
-def _drawn(dataset: DataSet, source: str) -> MNISTData:
-    """As many drawn digits as the data set has images."""
-    train, _, test, _ = dataset.members
+def _drawn(source: str) -> MNISTData:
+    """As many drawn digits as MNIST has images."""
+    train, _, test, _ = MNIST.members
     return _named([*digits(train.shape[0]), *digits(test.shape[0], train=False)], source)
 
 
@@ -207,8 +195,7 @@ def _read(dataset: DataSet, place: Path) -> list[Bytes]:
         pairs = zip(arrays, dataset.members, strict=True)
         return [_check(array, member, f"{place}: {member.key}") for array, member in pairs]
     for folder in (place, place / dataset.name / "raw"):
-        files = [_find(folder, member) for member in dataset.members]
-        if any(files):
+        if any(_find(folder, member) for member in dataset.members):
             return [_read_member(folder, member) for member in dataset.members]
     if (place / dataset.keras).is_file():
         return _read(dataset, place / dataset.keras)

@@ -29,8 +29,9 @@ def make_grid(
     """
     if value_range is not None and not isinstance(value_range, tuple):
         raise TypeError("value_range has to be a tuple (min, max) if specified. min and max are numbers")
-    single = [t.detach().numpy() if isinstance(t, Tensor) else np.asarray(t) for t in _list(tensor)]
-    images = np.stack(single) if isinstance(tensor, (list, tuple)) else single[0]
+    several = isinstance(tensor, (list, tuple))
+    arrays = [t.detach().numpy() if isinstance(t, Tensor) else np.asarray(t) for t in (tensor if several else [tensor])]
+    images = np.stack(arrays) if several else arrays[0]
     if images.ndim not in (2, 3, 4):
         raise ValueError(f"images must be (n, channels, height, width), got shape {images.shape}")
     if images.ndim < 4:
@@ -49,10 +50,6 @@ def make_grid(
         y, x = i // columns * height + padding, i % columns * width + padding
         grid[:, y : y + height - padding, x : x + width - padding] = image
     return as_tensor(grid)
-
-
-def _list(tensor: Any) -> Any:
-    return tensor if isinstance(tensor, (list, tuple)) else [tensor]
 
 
 def _stretch(images: Any, value_range: tuple[float, float] | None) -> Any:
