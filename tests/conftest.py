@@ -5,6 +5,7 @@ AUTOGRAD_MINI_EXAMPLES=1000 draws that many examples per property (default 25), 
 
 from __future__ import annotations
 
+import gc
 import os
 
 import numpy as np
@@ -24,6 +25,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
 settings.load_profile("autograd_mini")
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: the collector, which many tests call, need not look at all of PyTorch each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
