@@ -214,23 +214,18 @@ class TensorType:
         return f"autograd_mini.{self.__name__}"
 
 
-HalfTensor, FloatTensor = TensorType("HalfTensor", "f2"), TensorType("FloatTensor", "f4")
-DoubleTensor, ByteTensor = TensorType("DoubleTensor", "f8"), TensorType("ByteTensor", "u1")
-CharTensor, ShortTensor = TensorType("CharTensor", "i1"), TensorType("ShortTensor", "i2")
-IntTensor, LongTensor = TensorType("IntTensor", "i4"), TensorType("LongTensor", "i8")
-BoolTensor = TensorType("BoolTensor", "?")
-_TYPES = (
-    HalfTensor, FloatTensor, DoubleTensor, ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, BoolTensor
-)  # fmt: skip
+_KINDS = {"Half": "f2", "Float": "f4", "Double": "f8", "Byte": "u1", "Char": "i1", "Short": "i2", "Int": "i4"}
+_TYPES = [TensorType(f"{kind}Tensor", dtype) for kind, dtype in {**_KINDS, "Long": "i8", "Bool": "?"}.items()]
+HalfTensor, FloatTensor, DoubleTensor, ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, BoolTensor = _TYPES
 
 
 def tensor_type(dtype: Any) -> TensorType:
     """The old type of a dtype, or of its own name, with any library's in front: "torch.FloatTensor"."""
     if isinstance(dtype, str) and dtype.endswith("Tensor"):
-        for found in _TYPES:
-            if dtype.rpartition(".")[2] == found.__name__ and ".cuda" not in dtype:
-                return found
-        raise ValueError(f"invalid type: {dtype!r}: use one of {', '.join(t.name for t in _TYPES)}")
+        found = [t for t in _TYPES if t.__name__ == dtype.rpartition(".")[2] and ".cuda" not in dtype]
+        if not found:
+            raise ValueError(f"invalid type: {dtype!r}: use one of {', '.join(t.name for t in _TYPES)}")
+        return found[0]
     wanted = dtype_of(dtype)
     return next((t for t in _TYPES if t.dtype == wanted), TensorType(f"{wanted}", wanted.str))
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from .creation import as_tensor
 from .engine import Array, Node, TensorCore, wrap
+from .extras import optional
 from .modes import ModeSwitch
 from .nn.module import Module
 from .serialization import replacing
@@ -160,10 +161,8 @@ class Graph:
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """One more node; the name of its output."""
-        from onnx import helper
-
         name = self.name(f"{self.scope}/{operator}" if self.scope else operator)
-        self.nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
+        self.nodes.append(_onnx().helper.make_node(operator, inputs, [name], name, **attributes))
         return name
 
     def constant(self, value: Any, dtype: Any = np.int64) -> str:
@@ -176,9 +175,7 @@ class Graph:
         return self._known[key]
 
     def cast(self, name: str, dtype: Any) -> str:
-        from onnx import helper
-
-        return self.add("Cast", name, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+        return self.add("Cast", name, to=_onnx().helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def sizes(self, one: Sequence[int], other: Sequence[int]) -> str:
         """A shape that was `one` and `other` in the two runs: the name of a vector of integers."""
@@ -285,14 +282,7 @@ def _named(graph: Graph, wanted: Sequence[str] | None, defaults: Sequence[str], 
 
 
 def _onnx() -> Any:
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise ImportError('exporting needs: pip install "autograd_mini[onnx]"') from error
-    return onnx
+    return optional("onnx", "onnx", "exporting needs")
 
 
 def _parameters(model: Module, count: int) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .creation import from_numpy
 from .engine import Array
+from .extras import optional
 from .modes import no_grad
 from .nn import Module
 from .nn.utils import evaluating
@@ -26,11 +27,8 @@ MARKERS = "os^DvP*X"
 
 def _figure(width: float, height: float) -> Any:
     """A matplotlib Figure that no window and no global state knows of."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "autograd_mini[plot]"') from error
-    return Figure(figsize=(width, height), layout="constrained")
+    library = optional("matplotlib.figure", "plot", "plots need matplotlib")
+    return library.Figure(figsize=(width, height), layout="constrained")
 
 
 def _saved(figure: Any, path: str | os.PathLike[str] | None) -> Any:

@@ -26,6 +26,7 @@ import numpy as np
 from . import devices
 from .dtypes import dtype_of
 from .engine import Array, wrap
+from .extras import optional
 from .tensor import Tensor
 from .torch_files import RefusedError, array_of, read_pickle
 
@@ -215,7 +216,8 @@ def _member(name: str, at: int | None = None) -> zipfile.ZipInfo:
 
 def _write_safetensors(file: IO[bytes], tree: str, arrays: Mapping[str, Array]) -> None:
     metadata = {"autograd_mini": json.dumps({"tree": tree, "crc32": _checksum(tree, arrays)})}
-    file.write(_safetensors().save(dict(arrays), metadata))
+    library = optional("safetensors.numpy", "safetensors", "writing .safetensors needs")
+    file.write(library.save(dict(arrays), metadata))
 
 
 def _checksum(tree: str, arrays: Mapping[str, Array]) -> int:
@@ -224,14 +226,6 @@ def _checksum(tree: str, arrays: Mapping[str, Array]) -> int:
     for name, array in sorted(arrays.items()):
         checksum = zlib.crc32(array, zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), checksum))
     return checksum
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError('writing .safetensors needs: pip install "autograd_mini[safetensors]"') from error
-    return safetensors.numpy
 
 
 def _read(file: IO[bytes], name: str, mapped: bool) -> Any:

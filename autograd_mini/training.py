@@ -21,6 +21,7 @@ import numpy as np
 from .arrays import tensors_expected
 from .creation import default_generator, tensor
 from .distributed import DistributedDataParallel, all_reduce, get_rank, get_world_size
+from .extras import optional
 from .nn import Module
 from .nn.utils import evaluating
 from .rules.joining import cat
@@ -383,13 +384,8 @@ class _Report:
             raise ValueError(f'verbose must be "auto", 0 (silent), 1 (a bar) or 2 (a line per epoch), not {verbose!r}')
         self.bar_class: Any = None
         if verbose == 1 or (verbose == "auto" and sys.stdout.isatty()):
-            try:
-                from tqdm import tqdm
-
-                self.bar_class = tqdm
-            except ImportError as error:
-                if verbose == 1:
-                    raise ImportError('a progress bar needs: pip install "autograd_mini[progress]"') from error
+            with contextlib.suppress(*(() if verbose == 1 else (ImportError,))):
+                self.bar_class = optional("tqdm", "progress", "a progress bar needs").tqdm
         self.silent = verbose == 0
         self.seconds = 0.0
 

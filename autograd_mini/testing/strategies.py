@@ -9,6 +9,7 @@ import numpy as np
 
 from ..dtypes import dtype_of
 from ..engine import Array, wrap
+from ..extras import optional
 from ..tensor import Tensor
 from .battery import LAYOUTS, DTypeLike, Sample, Shape
 
@@ -96,9 +97,5 @@ def op_samples(
 
 
 def hypothesis_or_error() -> tuple[Any, Any]:
-    try:
-        import hypothesis.extra.numpy
-        import hypothesis.strategies
-    except ImportError as error:
-        raise ImportError('the strategies need hypothesis: pip install "autograd_mini[testing]"') from error
-    return hypothesis.strategies, hypothesis.extra.numpy
+    why = "testing", "the strategies need hypothesis"
+    return optional("hypothesis.strategies", *why), optional("hypothesis.extra.numpy", *why)

@@ -33,14 +33,10 @@ class _Digits(Dataset[Any]):
     data: Tensor
     targets: Tensor
 
-    def __init__(
-        self, train: bool, transform: Callable[[Any], Any] | None, target_transform: Callable[[Any], Any] | None
-    ) -> None:
-        self.train, self.transform, self.target_transform = train, transform, target_transform
-
-    def _hold(self, images: Any, labels: Any) -> None:
+    def __init__(self, images: Any, labels: Any, train: bool, transform: Any, target_transform: Any) -> None:
         self.data, self.targets = from_numpy(images), from_numpy(labels.astype(np.int64))
         self._images, self._labels = images, labels.tolist()
+        self.train, self.transform, self.target_transform = train, transform, target_transform
 
     def __getitem__(self, index: Any) -> tuple[Any, Any]:
         image, label = self._images[index], self._labels[index]
@@ -60,9 +56,8 @@ class _Relative(_Digits):
         self, root: str | os.PathLike[str], train: bool = True, transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None, download: bool = False
     ) -> None:
-        super().__init__(train, transform, target_transform)
         loaded = self._load(root, download)
-        self._hold(*(loaded[:2] if train else loaded[2:4]))
+        super().__init__(*(loaded[:2] if train else loaded[2:4]), train, transform, target_transform)
 
     def _load(self, root: str | os.PathLike[str], download: bool) -> MNISTData:
         return load_relative(self._dataset, root, download=download)
@@ -113,8 +108,8 @@ class DrawnDigits(_Digits):
         self, train: bool = True, transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None, *, n: int | None = None, seed: int = 0
     ) -> None:
-        super().__init__(train, transform, target_transform)
-        self._hold(*digits(n if n is not None else (60_000 if train else 10_000), train=train, seed=seed))
+        count = n if n is not None else 60_000 if train else 10_000
+        super().__init__(*digits(count, train=train, seed=seed), train, transform, target_transform)
 
 
 _ADVICE = "take MNIST, FashionMNIST, KMNIST or DrawnDigits, or read the files into a utils.data.TensorDataset"

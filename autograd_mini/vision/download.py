@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from ..extras import optional
 from .idx import DataError
 
 T = TypeVar("T")
@@ -24,15 +25,11 @@ class Mirrors:
     """
 
     def __init__(self, addresses: Sequence[str], timeout: float, probe: str) -> None:
-        try:
-            from pooch import HTTPDownloader
-        except ImportError as why:
-            raise ImportError('downloading needs pooch: pip install "autograd_mini[vision]"') from why
-        self.http = HTTPDownloader
+        self.http = optional("pooch", "vision", "downloading needs pooch").HTTPDownloader
         self.timeout = timeout
         self.alive: list[str] = []
         self.tried: list[str] = []
-        ask = HTTPDownloader(timeout=timeout)
+        ask = self.http(timeout=timeout)
         answers = [_in_background(ask, _join(each, probe), None, None, check_only=True) for each in addresses]
         concurrent.futures.wait(answers, timeout)
         for address, answer in zip(addresses, answers, strict=True):
