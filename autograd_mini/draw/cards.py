@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import takewhile
 
 from .cost import in_bytes, in_short
 from .formula import SYMBOLS
@@ -13,12 +12,12 @@ from .model import NO_GRAD, SHOWN, Model, Op, Reading, Wire
 from .numbers import number
 from .options import Options
 from .repeats import Repeat
-from .units import Join, Plan, Unit
-from .view import FORWARD, GRADIENT, INK, MUTED, Box, Drawing, Frame, Line, Link, Row, Run, Strip, slots_of
+from .units import Join, Plan, Unit, shared
+from .view import FORWARD, GRADIENT, MUTED, WHITE, Box, Drawing, Frame, Line, Link, Row, Run, Strip, slots_of
 
 SCALE = ("#00204C", "#213D6B", "#555B6C", "#7B7A77", "#A59C74", "#D3C064", "#FFE945")  # cividis, dark to bright
 HOW_TO_OPEN = '     ⊞ folded module: open it with expand=("its.path",) or depth='
-UNKNOWN_CELL = "#FFFFFF"
+
 Key = tuple[Repeat | None, tuple[str, ...]]  # of a frame: the repeat, and in it the modules down to this one
 STEEP = 1e3  # first and last gradient of a repeat differ by more: said in words
 
@@ -30,35 +29,28 @@ def cards(drawing: Drawing, plan: Plan) -> None:
     if len(plan.units) < len(model.ops):
         formula = view.title if not view.title.startswith(f"{len(model.ops):,} operations") else ""
         view.title = f"{formula} — {len(model.ops):,} operations shown as {len(plan.units):,}".removeprefix(" — ")
-    for i in dict.fromkeys(join.wire for join in plan.joins if join.tail is None):
-        view.boxes.append(_leaf(drawing, i))
-    for i, wire in enumerate(model.wires):
-        if wire.producer is None and not wire.uses:
-            view.boxes.append(_leaf(drawing, i))
+    unused = [i for i, wire in enumerate(model.wires) if wire.producer is None and not wire.uses]
+    leaves = [*dict.fromkeys(join.wire for join in plan.joins if join.tail is None), *unused]
+    view.boxes += [_leaf(drawing, i) for i in leaves]
     for i, unit in enumerate(plan.units):
         view.boxes.append(_module(drawing, i, unit) if unit.module else _operation(drawing, i, unit))
     _links(drawing, plan)
-    for i in model.outputs:
-        producer = model.wires[i].producer
-        if producer is not None:
-            view.boxes.append(drawing.box(i))
-            view.links.append(Link(f"u{plan.unit_of[producer]}", f"t{i}", forward=True, gradient=True))
+    results = [(i, producer) for i in model.outputs if (producer := model.wires[i].producer) is not None]
+    view.boxes += [drawing.box(i) for i, _ in results]
+    view.links += [Link(f"u{plan.unit_of[op]}", f"t{i}", forward=True, gradient=True) for i, op in results]
     _frames(drawing, plan)
-    view.stands_for = {f"n{op}": f"u{unit}" for op, unit in enumerate(plan.unit_of)}
     drawn = {box.id for box in view.boxes}
-    for i, wire in enumerate(model.wires):
-        if wire.uses and f"t{i}" not in drawn:
-            view.stands_for[f"t{i}"] = f"u{plan.unit_of[wire.uses[0][0]]}"
+    users = {f"t{i}": wire.uses[0][0] for i, wire in enumerate(model.wires) if wire.uses and f"t{i}" not in drawn}
+    view.stands_for = {f"n{op}": f"u{unit}" for op, unit in enumerate(plan.unit_of)}
+    view.stands_for |= {wire: f"u{plan.unit_of[op]}" for wire, op in users.items()}
     if options.legend:
         view.legend = _legend(plan, options)
 
 
 def _leaf(drawing: Drawing, i: int) -> Box:
-    box = drawing.box(i)
     wire = drawing.model.wires[i]
     rows: list[Row] = [drawing.header(wire, dtype=wire.kind == "input"), _sizes(wire)]
-    box.rows = [row for row in rows if row]
-    return box
+    return replace(drawing.box(i), rows=[row for row in rows if row])
 
 
 def _sizes(wire: Wire) -> Line:
@@ -79,16 +71,15 @@ def _operation(drawing: Drawing, i: int, unit: Unit) -> Box:
     model = drawing.model
     op = model.ops[unit.copies[0][0]]
     box = replace(drawing.op_box(unit.copies[0][0]), id=f"u{i}")
-    if unit.leaves:
+    names = [_own_name(drawing, unit, leaf) for leaf in unit.leaves]
+    if names:
         box.slots, box.shape = [], "op"
-        names = [_own_name(drawing, unit, leaf) for leaf in unit.leaves]
-        if op.name in SYMBOLS and len(names) == 1:
-            first, symbol = op.operands[0].wire in unit.leaves, SYMBOLS[op.name]
-            text = f"{names[0]} {symbol} ·" if first else f"{symbol} {names[0]}"
-            box.rows[0] = [Run(text, size=14, bold=True)]
-        for leaf, name in zip(unit.leaves, names, strict=True):
-            sizes = _sizes(model.wires[leaf]) if unit.repeat is None else []
-            box.rows += [[Run(f"{name} ", MUTED, 10), *sizes]] if sizes or len(names) > 1 else []
+    if op.name in SYMBOLS and len(names) == 1:
+        first, symbol = op.operands[0].wire in unit.leaves, SYMBOLS[op.name]
+        box.rows[0] = [Run(f"{names[0]} {symbol} ·" if first else f"{symbol} {names[0]}", size=14, bold=True)]
+    for leaf, name in zip(unit.leaves, names, strict=True):
+        sizes = _sizes(model.wires[leaf]) if unit.repeat is None else []
+        box.rows += [[Run(f"{name} ", MUTED, 10), *sizes]] if sizes or len(names) > 1 else []
     out = model.wires[op.wire].value.seen
     if op.name == "relu" and out is not None and out.size and unit.repeat is None:
         box.rows.append([Run(f"{100 * out.zeros / out.size:.0f} % zeros", FORWARD, 10)])
@@ -106,30 +97,32 @@ def _module(drawing: Drawing, i: int, unit: Unit) -> Box:
     model = drawing.model
     ops = [model.ops[n] for n in unit.copies[0]]
     name = unit.module if unit.repeat is None else unit.module.rsplit(".", 1)[-1]
+    kind = model.modules.get(unit.module)
     count = f"{len(ops):,} operations" if len(ops) > 1 else ops[0].name
-    kind = model.modules.get(unit.module) or count
-    head = [Run(f"⊞ {name}", size=12, bold=True), Run(f"\u00a0 {kind}", MUTED, 10)]
-    box = Box(f"u{i}", "card", [head], fill="#FFF4D6" if unit.leaves else "#FFFFFF", border=INK, weight=1.4)
-    if model.modules.get(unit.module) and len(ops) > 1:
-        box.rows.append([Run("inside\u00a0", MUTED, 10), Run(_chain(ops), size=10)])
+    facts: list[tuple[str, Line]] = [("inside", [Run(_chain(ops), size=10)])] if kind and len(ops) > 1 else []
     if unit.leaves:
-        shapes = [f"{_own_name(drawing, unit, k)} {model.wires[k].shape}" for k in unit.leaves[:4]]
-        total = sum(math.prod(model.wires[k].shape or ()) for k in unit.leaves)
-        text = f"{', '.join(shapes)}{' …' * (len(unit.leaves) > 4)} · {total:,}"
-        box.rows.append([Run("params\u00a0", MUTED, 10), Run(text)])
-        if unit.repeat is None:
-            for k in unit.leaves[:4]:
-                box.rows.append([Run(f"{_own_name(drawing, unit, k)}\u00a0", MUTED, 10), *_sizes(model.wires[k])])
-    out = model.wires[ops[-1].wire]
+        facts.append(("params", [Run(f"{_shapes(drawing, unit, unit.leaves)} · {_items(model, unit.leaves):,}")]))
     if unit.repeat is None:
-        shape = Run(f"{out.shape}\u00a0", FORWARD, 10)
-        box.rows.append([Run("out\u00a0", MUTED, 10), shape, *_sizes(out)])
+        facts += [(_own_name(drawing, unit, k), _sizes(model.wires[k])) for k in unit.leaves[:4]]
+        out = model.wires[ops[-1].wire]
+        facts.append(("out", [Run(f"{out.shape}\u00a0", FORWARD, 10), *_sizes(out)]))
     if (cost := drawing.cost(unit.copies[0])) is not None:
-        box.rows.append([Run("cost\u00a0", MUTED, 10), Run(in_short(cost))])
         size = f"{in_bytes(cost.output)} of results, {in_bytes(cost.kept)} kept"
-        box.rows.append([Run("bytes\u00a0", MUTED, 10), Run(size)])
-    box.tip = f"{unit.module}: {_chain(ops)}"
-    return box
+        facts += [("cost", [Run(in_short(cost))]), ("bytes", [Run(size)])]
+    rows: list[Row] = [[Run(f"⊞ {name}", size=12, bold=True), Run(f"\u00a0 {kind or count}", MUTED, 10)]]
+    rows += [[Run(f"{label}\u00a0", MUTED, 10), *line] for label, line in facts]
+    tip, fill = f"{unit.module}: {_chain(ops)}", "#FFF4D6" if unit.leaves else WHITE
+    return Box(f"u{i}", "card", rows, fill, weight=1.4, tip=tip)
+
+
+def _shapes(drawing: Drawing, unit: Unit, leaves: list[int]) -> str:
+    """`weight (3, 4), bias (4,)`, of at most four."""
+    shapes = [f"{_own_name(drawing, unit, k)} {drawing.model.wires[k].shape}" for k in leaves[:4]]
+    return ", ".join(shapes) + " …" * (len(leaves) > 4)
+
+
+def _items(model: Model, leaves: Iterable[int]) -> int:
+    return sum(math.prod(model.wires[k].shape or ()) for k in leaves)
 
 
 def _chain(ops: list[Op]) -> str:
@@ -140,48 +133,45 @@ def _chain(ops: list[Op]) -> str:
 def _links(drawing: Drawing, plan: Plan) -> None:
     """What several boxes of a repeat take from the copy before comes in at a junction, where gradients add."""
     view = drawing.view
-    takers: dict[int, list[Join]] = {}
+    sources: dict[str, list[Join]] = {}
+    takers: dict[str, list[Join]] = {}  # of what the copy before hands on
     for join in plan.joins:
-        if join.next_copy and join.tail is not None:
-            takers.setdefault(join.tail, []).append(join)
-    junctions = {tail: joins for tail, joins in takers.items() if len(joins) > 1}
-    sources: dict[int | str, list[Join]] = {}
-    for join in plan.joins:
-        if not join.next_copy:
-            sources.setdefault(f"t{join.wire}" if join.tail is None else f"u{join.tail}", []).append(join)
-    for tail, later in junctions.items():
-        heads, first = {j.head for j in later}, min(j.head for j in later)
-        place = next(i for i, box in enumerate(view.boxes) if box.id == f"u{first}")
-        view.boxes.insert(place, Box(f"j{tail}", "dot", tip="gradients add here"))
+        (takers if join.next_copy else sources).setdefault(_tail(join), []).append(join)
+    for tail, later in takers.items():
+        if len(later) < 2:
+            continue
+        heads, junction = {j.head for j in later}, tail.replace("u", "j")
+        place = next(i for i, box in enumerate(view.boxes) if box.id == f"u{min(heads)}")
+        view.boxes.insert(place, Box(junction, "dot", tip="gradients add here"))
         for source, joins in sources.items():
-            if {j.head for j in joins if j.head in heads} == heads and source != f"u{tail}":
+            if heads <= {j.head for j in joins} and source != tail:
                 needs = drawing.model.wires[joins[0].wire].kind != "input"
-                view.links.append(Link(str(source), f"j{tail}", forward=True, gradient=needs))
+                view.links.append(Link(source, junction, forward=True, gradient=needs))
                 sources[source] = [j for j in joins if j.head not in heads]
         inner = (_link(drawing, plan, j) for j in later)
-        view.links += [replace(link, tail=f"j{tail}", again=False, back=False, label=None) for link in inner]
-        view.links.append(replace(_link(drawing, plan, later[0]), head=f"j{tail}", slot=None))
-    view.links += [_link(drawing, plan, join) for joins in sources.values() for join in joins]
-    view.links += [_link(drawing, plan, j) for tail, joins in takers.items() if tail not in junctions for j in joins]
+        view.links += [replace(link, tail=junction, again=False, back=False, label=None) for link in inner]
+        view.links.append(replace(_link(drawing, plan, later[0]), head=junction, slot=None))
+        later.clear()
+    view.links += [_link(drawing, plan, join) for joins in (*sources.values(), *takers.values()) for join in joins]
+
+
+def _tail(join: Join) -> str:
+    return f"t{join.wire}" if join.tail is None else f"u{join.tail}"
 
 
 def _link(drawing: Drawing, plan: Plan, join: Join) -> Link:
     wire = drawing.model.wires[join.wire]
-    tail = f"t{join.wire}" if join.tail is None else f"u{join.tail}"
     head = plan.units[join.head]
     slotted = not head.module and not head.leaves and slots_of(drawing.model.ops[head.copies[0][0]])
-    link = Link(tail, f"u{join.head}", join.operand if slotted else None, join.operand, True, wire.kind != "input")
+    slot = join.operand if slotted else None
+    link = Link(_tail(join), f"u{join.head}", slot, join.operand, True, wire.kind != "input")
     if join.next_copy:
-        count = head.repeat.count - 1 if head.repeat is not None else 0
         link.again = link.back = True
-        link.label = [Run(f"to the next, {count} times", MUTED, 10)]
+        link.label = [Run(f"to the next, {len(head.copies) - 1} times", MUTED, 10)]
     elif join.tail is not None and head.repeat is None:
-        link.label = [Run(f"\u00a0{wire.shape if wire.shape != () else 'scalar'} ", FORWARD, 10), *_norm(wire.grad)]
+        norm = [Run(f"‖g‖ {number(wire.grad.seen.norm)} ", GRADIENT, 10)] if wire.grad.seen is not None else []
+        link.label = [Run(f"\u00a0{wire.shape if wire.shape != () else 'scalar'} ", FORWARD, 10), *norm]
     return link
-
-
-def _norm(grad: Reading) -> Line:
-    return [Run(f"‖g‖ {number(grad.seen.norm)} ", GRADIENT, 10)] if grad.seen is not None else []
 
 
 # ------------------------------------------------------------------------------------------------ frames
@@ -192,8 +182,8 @@ def _frames(drawing: Drawing, plan: Plan) -> None:
     names, count = {box.id for box in drawing.view.boxes}, 0
     around: list[tuple[Key, Frame]] = []
     for i, unit in enumerate(plan.units):
-        keys = _keys(unit)
-        same = sum(1 for _ in takewhile(lambda pair: pair[0][0] == pair[1], zip(around, keys, strict=False)))
+        keys: list[Key] = [(unit.repeat, unit.frames[:k]) for k in range(unit.repeat is None, len(unit.frames) + 1)]
+        same = shared([key for key, _ in around], keys)
         del around[same:]
         for key in keys[same:]:
             frame = Frame(f"m{count}", frame_rows(drawing, plan, key), weight=1.4 if key[1] else 3.0)
@@ -202,11 +192,6 @@ def _frames(drawing: Drawing, plan: Plan) -> None:
             count += 1
         if around:
             around[-1][1].boxes += [name for name in (f"u{i}", f"j{i}") if name in names]
-
-
-def _keys(unit: Unit) -> list[Key]:
-    outer: list[Key] = [(unit.repeat, ())] if unit.repeat is not None else []
-    return outer + [(unit.repeat, unit.frames[: k + 1]) for k in range(len(unit.frames))]
 
 
 def frame_rows(drawing: Drawing, plan: Plan, key: Key) -> list[Row]:
@@ -226,8 +211,7 @@ def _facts(drawing: Drawing, plan: Plan, path: tuple[str, ...], repeat: Repeat |
     """Of one copy of the module in this frame: how many parameters, what it costs."""
     model = drawing.model
     units = [u for u in plan.units if u.repeat is repeat and (*u.frames, u.module)[: len(path)] == path]
-    leaves = [model.wires[k] for u in units for k in u.leaves]
-    held = sum(math.prod(wire.shape or ()) for wire in leaves if wire.kind == "parameter")
+    held = _items(model, (k for u in units for k in u.leaves if model.wires[k].kind == "parameter"))
     cost = drawing.cost(n for u in units for n in u.copies[0])
     return ([f"{held:,} parameters"] if held else []) + ([in_short(cost)] if cost is not None else [])
 
@@ -237,11 +221,9 @@ def _repeat_header(drawing: Drawing, plan: Plan, repeat: Repeat) -> list[Row]:
     model = drawing.model
     units = [unit for unit in plan.units if unit.repeat is repeat]
     leaves = [leaf for unit in units for leaf in unit.leaves]
-    facts = [f"{_own_name(drawing, units[0], k)} {model.wires[k].shape}" for k in leaves[:4]]
-    facts = [", ".join(facts) + " …" * (len(leaves) > 4) + " each"] if facts else []
     params = [k for k in leaves if model.wires[k].kind == "parameter"]
-    total = repeat.count * sum(math.prod(model.wires[k].shape or ()) for k in params)
-    facts += [f"{total:,} parameters"] if total else []
+    facts = [f"{_shapes(drawing, units[0], leaves)} each"] if leaves else []
+    facts += [f"{total:,} parameters"] if (total := repeat.count * _items(model, params)) else []
     facts.append(f"{repeat.count * repeat.period:,} operations")
     if (cost := drawing.cost(range(repeat.start, repeat.stop))) is not None:
         facts.append(in_short(cost))
@@ -266,12 +248,10 @@ def _repeat_header(drawing: Drawing, plan: Plan, repeat: Repeat) -> list[Row]:
 
 def repeat_name(model: Model, repeat: Repeat) -> str:
     """`× 50  layers[0 … 49]`: how often, and what differs in the module paths of the first and the last copy."""
-    first = model.ops[repeat.start].scope.split(".")
-    last = model.ops[repeat.stop - repeat.period].scope.split(".")
-    for k, (a, b) in enumerate(zip(first, last, strict=False)):
-        if a != b:
-            return f"× {repeat.count}\u00a0 {'.'.join(first[:k])}[{a} … {b}]"
-    return f"× {repeat.count}\u00a0 {first[0]}"
+    first, last = (model.ops[op].scope.split(".") for op in (repeat.start, repeat.stop - repeat.period))
+    k = shared(first, last)
+    where = f"{'.'.join(first[:k])}[{first[k]} … {last[k]}]" if k < min(len(first), len(last)) else first[0]
+    return f"× {repeat.count}\u00a0 {where}"
 
 
 def _handed_on(plan: Plan, repeat: Repeat, model: Model) -> list[int]:
@@ -284,8 +264,8 @@ def _handed_on(plan: Plan, repeat: Repeat, model: Model) -> list[int]:
 
 def _together(model: Model, repeat: Repeat, params: list[tuple[int, int]], copy: int) -> Reading:
     """The gradients of all parameters of one copy as one: its norm. They are operands `params` of its operations."""
-    ops = model.ops[repeat.start + copy * repeat.period :]
-    wires = {wire for op, place in params if (wire := ops[op].operands[place].wire) is not None}
+    begin = repeat.start + copy * repeat.period
+    wires = {wire for op, place in params if (wire := model.ops[begin + op].operands[place].wire) is not None}
     grads = [model.wires[wire].grad for wire in sorted(wires)]
     seen = [grad.seen for grad in grads if grad.seen is not None]
     if not seen or len(seen) < len(grads):
@@ -296,17 +276,17 @@ def _together(model: Model, repeat: Repeat, params: list[tuple[int, int]], copy:
 def _strip(label: str, readings: list[Reading], color: str, arrow: str, scale: tuple[float, float]) -> Row:
     """One cell per copy, its colour the logarithm of the norm; the ends in numbers. Or the state that all are in."""
     norms = [r.seen.norm if r.seen is not None else math.nan for r in readings]
-    if not any(n == n for n in norms):
+    if all(map(math.isnan, norms)):
         return [Run(f"{label}: {readings[0].state}", MUTED, 10, italic=True)]
     low, high = scale
-    cells = [SCALE[min(6, max(0, int(7 * (math.log10(n) - low) / (high - low))))] if 0 < n < math.inf
-             else SCALE[0] if n == 0 else UNKNOWN_CELL for n in norms]  # fmt: skip
-    text = f"{_known(norms[0])} {arrow} {_known(norms[-1])}"
-    return Strip(Run(label, color, 10), cells, Run(text, color, 10))
 
+    def cell(norm: float) -> str:
+        if not 0 < norm < math.inf:
+            return SCALE[0] if norm == 0 else WHITE
+        return SCALE[min(6, max(0, int(7 * (math.log10(norm) - low) / (high - low))))]
 
-def _known(norm: float) -> str:
-    return number(norm) if norm == norm else "?"
+    first, last = ("?" if math.isnan(norm) else number(norm) for norm in (norms[0], norms[-1]))
+    return Strip(Run(label, color, 10), [cell(norm) for norm in norms], Run(f"{first} {arrow} {last}", color, 10))
 
 
 def _trend(gradients: Iterable[Reading], marks: bool) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-import time
+import timeit
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +13,11 @@ import numpy as np
 
 from ..engine import Node
 from ..writes import owner
-from .gradients import ELEMENTWISE, environment, parameters_of
+from .gradients import ELEMENTWISE, parameters_of, rules_of
 from .model import Model, Op, Sources
 from .names import described, unnamed
 from .numbers import number
-from .values import Known, forward_again
+from .values import Known, forward_again, inputs_of
 
 Shape = tuple[int, ...]
 Flops = tuple[int, int]  # forward, backward
@@ -64,8 +64,8 @@ class Costs:
 
 def summed(costs: Sequence[Cost], where: str = "") -> Cost:
     """Several as one; what is not known of one is not known of all."""
-    kept = [cost.kept for cost in costs if cost.kept is not None]
-    seconds = [cost.seconds for cost in costs if cost.seconds is not None]
+    kept = [c.kept for c in costs if c.kept is not None]
+    seconds = [c.seconds for c in costs if c.seconds is not None]
     timed = bool(seconds) and len(seconds) == len(costs)
     return Cost(
         where, sum(c.forward for c in costs), sum(c.backward for c in costs), sum(c.output for c in costs),
@@ -78,15 +78,17 @@ def in_words(cost: Cost) -> str:
     """`26 MFLOP forward, 26.4 MFLOP backward · 64 KiB of results, 64 KiB kept`."""
     about = "" if cost.exact else "≈ "
     text = f"{about}{in_flops(cost.forward)} forward, {in_flops(cost.backward)} backward"
-    text += f" · {in_bytes(cost.output)} of results, {in_bytes(cost.kept)} kept"
-    return text + (f" · {in_seconds(cost.seconds[0])} + {in_seconds(cost.seconds[1])}" if cost.seconds else "")
+    return f"{text} · {in_bytes(cost.output)} of results, {in_bytes(cost.kept)} kept{_timed(cost)}"
 
 
 def in_short(cost: Cost) -> str:
     """For the box of an operation: `26 MFLOP, back 26.4 MFLOP`."""
     about = "" if cost.exact else "≈ "
-    text = f"{about}{in_flops(cost.forward)}, back {in_flops(cost.backward)}"
-    return text + (f" · {in_seconds(cost.seconds[0])} + {in_seconds(cost.seconds[1])}" if cost.seconds else "")
+    return f"{about}{in_flops(cost.forward)}, back {in_flops(cost.backward)}{_timed(cost)}"
+
+
+def _timed(cost: Cost) -> str:
+    return f" · {in_seconds(cost.seconds[0])} + {in_seconds(cost.seconds[1])}" if cost.seconds else ""
 
 
 def in_flops(count: int) -> str:
@@ -200,12 +202,11 @@ def flops(name: str, out: Shape, inputs: list[Shape | None], needs: list[bool], 
 
     Constant work per row (the final ÷ n of a mean, a logarithm per row) is not counted.
     """
-    formula = FORMULAS.get(name)
     shapes = [shape for shape in inputs if shape is not None]
     call = Call(out, shapes, needs, options)
-    if formula is None or len(shapes) < len(inputs):
-        return call.size, call.size * call.needed, False
-    return *formula(call), True
+    if name in FORMULAS and len(shapes) == len(inputs):
+        return *FORMULAS[name](call), True
+    return call.size, call.size * call.needed, False
 
 
 # -------------------------------------------------------------------------------------------- the pass
@@ -218,8 +219,7 @@ def cost(model: Model, sources: Sources, known: Known, measure: bool) -> Costs:
     counted = {id(owner(array)) for array in leaves if isinstance(array, np.ndarray)}
     names, costs = unnamed(model.wires), Costs()
     for op, node in zip(model.ops, sources.operations, strict=True):
-        wires = [o.wire for o in op.operands]
-        shapes = [() if wire is None else model.wires[wire].shape for wire in wires]
+        shapes = [() if o.wire is None else model.wires[o.wire].shape for o in op.operands]
         needs = [parent is not None for parent in node.parents]
         forward, backward, exact = flops(op.name, node.shape, shapes, needs, node.options or {})
         view = node.primitive is not None and node.primitive.view
@@ -253,40 +253,21 @@ def _new_bytes(arrays: list[Any] | None, counted: set[int]) -> int | None:
     """The bytes of memory that was not counted before: of what owns it, since that is what cannot be freed."""
     if arrays is None:
         return None
-    total = 0
-    for array in arrays:
-        if not isinstance(array, (np.ndarray, np.generic)):
-            continue
-        memory = owner(array) if isinstance(array, np.ndarray) else array
-        if id(memory) not in counted:
-            counted.add(id(memory))
-            total += memory.nbytes
-    return total
+    memories = [owner(a) if isinstance(a, np.ndarray) else a for a in arrays if isinstance(a, (np.ndarray, np.generic))]
+    new = {id(memory): memory.nbytes for memory in memories if id(memory) not in counted}
+    counted.update(new)
+    return sum(new.values())
 
 
 def _seconds(op: Op, node: Node, known: Known) -> tuple[float, float] | None:
     """How long the operation's function takes on these values, and its rules."""
-    inputs = [known[o.wire] if o.wire is not None else o.constant for o in op.operands]
-    out = known[op.wire]
+    inputs, out = inputs_of(op, known), known[op.wire]
     if out is None or any(x is None for x in inputs):
         return None
-    env = {"g": np.ones_like(out), **environment(op, node, known)}
-    prim = node.primitive
-    assert prim is not None
-    backward = 0.0
-    for i, parent in enumerate(node.parents):
-        rule = prim.rules[0 if prim.variadic else i]
-        if parent is not None and rule is not None:
-            given = {name: {**env, "i": i}[name] for name in parameters_of(rule)}
-            backward += _fastest(functools.partial(rule, **given))
-    return _fastest(functools.partial(forward_again, node, inputs)), backward
+    rules = [rule for _, rule in rules_of(op, node, known, np.ones_like(out))]
+    return _fastest(lambda: forward_again(node, inputs)), sum(_fastest(rule) for rule in rules if rule is not None)
 
 
 def _fastest(call: Callable[[], Any]) -> float:
-    found = math.inf
     with np.errstate(all="ignore"):
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
-            call()
-            found = min(found, time.perf_counter() - start)
-    return found
+        return min(timeit.repeat(call, number=1, repeat=ROUNDS))

@@ -8,6 +8,7 @@ from .names import clean
 from .view import FORWARD, GRADIENT, INK, LINE, MUTED, Box, Frame, Line, Link, Matrix, Row, Run, Strip, View
 
 FONT = "Helvetica,Arial,sans-serif"
+BARE = 'BORDER="0"'
 
 
 def quote(text: str) -> str:
@@ -73,8 +74,8 @@ def _frame(frame: Frame, boxes: dict[str, str], down: bool) -> list[str]:
 
 
 def _label(lines: list[str]) -> str:
-    text = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)
-    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{text}</TABLE>>' if text else '""'
+    rows = "".join(f"<TR>{_left(line)}</TR>" for line in lines)
+    return f"<{_table(rows, 2, 1)}>" if rows else '""'
 
 
 def _first(frame: Frame) -> str:
@@ -89,25 +90,20 @@ def _content(row: Row) -> str:
 
 def _strips(strips: list[Strip]) -> str:
     """Strips below each other, in columns: text, cells, text."""
-    table = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="{}" CELLPADDING="0">{}</TABLE>'
     rows = ""
     for strip in strips:
-        width = max(2, 420 // len(strip.cells))
-        cell = f'<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="14" BGCOLOR="%s"></TD>'
-        cells = table.format(0, f"<TR>{''.join(cell % color for color in strip.cells)}</TR>")
-        left, right = (f'<TD ALIGN="LEFT">{_line([run])}</TD>' for run in (strip.label, strip.ends))
-        rows += f"<TR>{left}<TD>{cells}</TD>{right}</TR>"
-    return table.format(4, rows)
+        size = f'FIXEDSIZE="TRUE" WIDTH="{max(2, 420 // len(strip.cells))}" HEIGHT="14"'
+        cells = "".join(f'<TD {size} BGCOLOR="{color}"></TD>' for color in strip.cells)
+        label, ends = (_left(_line([run])) for run in (strip.label, strip.ends))
+        rows += f"<TR>{label}<TD>{_table(f'<TR>{cells}</TR>', 0, 0)}</TD>{ends}</TR>"
+    return _table(rows, 4, 0)
 
 
 def _graph_attributes(view: View) -> str:
     rows = [[Run(view.title, INK, 15, bold=True)]] if view.title else []
     label = _label([_line(row) for row in [*rows, *view.legend]])
-    direction = "TB" if view.down else "LR"
-    return (
-        f'rankdir={direction} bgcolor=white fontname="{FONT}" nodesep=0.22 ranksep=0.28 pad=0.2 splines=true'
-        f" labelloc=t labeljust=l label={label}"
-    )
+    look = f'bgcolor=white fontname="{FONT}" nodesep=0.22 ranksep=0.28 pad=0.2 splines=true'
+    return f"rankdir={'TB' if view.down else 'LR'} {look} labelloc=t labeljust=l label={label}"
 
 
 def _box(box: Box, down: bool = False) -> str:
@@ -120,45 +116,40 @@ def _box(box: Box, down: bool = False) -> str:
         return f"shape=circle style=filled fixedsize=true width=0.42 {frame} label=<{label}> {tip}"
     if box.shape == "op" and not box.slots:
         return f'shape=box style="rounded,filled" margin="0.1,0.06" {frame} label=<{_stack(box)}> {tip}'
+    count = len(box.slots)
     if box.shape == "card":
-        return f"label=<{_table(box, _card(box))}> {tip}"
-    if box.shape == "op" and down:
+        rows = _card(box)
+    elif box.shape == "op" and down:
         ports = "".join(f'<TD PORT="s{i}">{_line([Run(name, MUTED, 9)])}</TD>' for i, name in enumerate(box.slots))
-        rows = f'<TR>{ports}</TR><TR><TD COLSPAN="{len(box.slots)}" CELLPADDING="8">{_stack(box)}</TD></TR>'
-        return f"label=<{_table(box, rows)}> {tip}"
-    if box.shape == "op":
+        rows = f'<TR>{ports}</TR><TR><TD COLSPAN="{count}" CELLPADDING="8">{_stack(box)}</TD></TR>'
+    elif box.shape == "op":
         names = [_line([Run(f"\u00a0{name}", MUTED, 9)]) for name in box.slots]
-        slots = [f'<TD PORT="s{i}" ALIGN="LEFT">{name}</TD>' for i, name in enumerate(names)]
-        middle = f'<TD ROWSPAN="{len(slots)}" CELLPADDING="8">{_stack(box)}</TD>'
-        rows = "".join(f"<TR>{slot}{'' if i else middle}</TR>" for i, slot in enumerate(slots))
-        return f"label=<{_table(box, rows)}> {tip}"
-    return f"label=<{_table(box, ''.join(_row(row) for row in box.rows))}> {tip}"
+        rest = [f'<TD ROWSPAN="{count}" CELLPADDING="8">{_stack(box)}</TD>'] + [""] * (count - 1)
+        cells = [f'<TD PORT="s{i}" ALIGN="LEFT">{name}</TD>{rest[i]}' for i, name in enumerate(names)]
+        rows = "".join(f"<TR>{cell}</TR>" for cell in cells)
+    else:
+        rows = "".join(map(_row, box.rows))
+    style = "ROUNDED,DASHED" if box.dashed else "ROUNDED"
+    border = f'BORDER="{max(1, round(box.weight))}" STYLE="{style}" COLOR="{box.border}" BGCOLOR="{box.fill}"'
+    return f"label=<{_table(rows, 0, 2, BARE if box.shape == 'chip' else border)}> {tip}"  # wires end at its frame
 
 
 def _card(box: Box) -> str:
     """A headline, then rows of two columns."""
-    lines = [row for row in box.rows if isinstance(row, list)]
-    rows = ""
-    for line in lines[1:]:
-        wide = f'<TR><TD COLSPAN="2" ALIGN="LEFT">{_line(line)}</TD></TR>'
-        two = f'<TR><TD ALIGN="LEFT">{_line(line[:1])}</TD><TD ALIGN="LEFT">{_line(line[1:])}</TD></TR>'
-        rows += two if len(line) > 1 else wide
-    head = f'<TR><TD ALIGN="LEFT">{_line(lines[0])}&#160;&#160;&#160;</TD></TR>'  # other fonts may be wider
-    if not rows:
-        return head
-    body = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>'
-    return f'{head}<HR/><TR><TD ALIGN="LEFT">{body}</TD></TR>'
+    head, *lines = [row for row in box.rows if isinstance(row, list)]
+    top = f"<TR>{_left(f'{_line(head)}&#160;&#160;&#160;')}</TR>"  # other fonts may be wider
+    pairs = [(_line(line[:1]), _line(line[1:])) for line in lines]
+    cells = [_left(first) + _left(rest) if rest else _left(first, ' COLSPAN="2"') for first, rest in pairs]
+    body = "".join(f"<TR>{row}</TR>" for row in cells)
+    return f"{top}<HR/><TR>{_left(_table(body, 0, 1))}</TR>" if body else top
 
 
-def _table(box: Box, rows: str) -> str:
-    """A framed table, whose cells reach to the frame, so that wires end there."""
-    if box.shape == "chip":
-        return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{rows}</TABLE>'
-    style = "ROUNDED,DASHED" if box.dashed else "ROUNDED"
-    return (
-        f'<TABLE BORDER="{max(1, round(box.weight))}" STYLE="{style}" COLOR="{box.border}" BGCOLOR="{box.fill}"'
-        f' CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{rows}</TABLE>'
-    )
+def _table(rows: str, spacing: int, padding: int, border: str = BARE) -> str:
+    return f'<TABLE {border} CELLBORDER="0" CELLSPACING="{spacing}" CELLPADDING="{padding}">{rows}</TABLE>'
+
+
+def _left(content: str, more: str = "") -> str:
+    return f'<TD{more} ALIGN="LEFT">{content}</TD>'
 
 
 def _stack(box: Box) -> str:
@@ -168,14 +159,13 @@ def _stack(box: Box) -> str:
 def _row(row: Row) -> str:
     if row is None:
         return f'<TR><TD PORT="w" HEIGHT="2" CELLPADDING="0" BGCOLOR="{LINE}"></TD></TR>'
-    return f"<TR><TD>{_content(row) if not isinstance(row, list) else f'&#160;{_line(row)}&#160;'}</TD></TR>"
+    return f"<TR><TD>{f'&#160;{_line(row)}&#160;' if isinstance(row, list) else _content(row)}</TD></TR>"
 
 
 def _matrix(matrix: Matrix) -> str:
     cells = ["".join(f'<TD ALIGN="RIGHT">{_line([cell])}</TD>' for cell in row) for row in matrix.rows]
     rows = "".join(f"<TR>{row}</TR>" for row in cells)
-    frame = f'BORDER="1" SIDES="LR" COLOR="{matrix.color}" CELLBORDER="0" CELLSPACING="4" CELLPADDING="0"'
-    return f"<TABLE {frame}>{rows}</TABLE>"
+    return _table(rows, 4, 0, f'BORDER="1" SIDES="LR" COLOR="{matrix.color}"')
 
 
 def _line(line: Line) -> str:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import product
 from typing import Any
 
 from .cards import HOW_TO_OPEN, frame_rows, repeat_name
-from .details import Facts, details, unit_details
 from .layout import columns, row_size, sized
 from .model import Model
 from .names import clean
 from .options import Options
 from .repeats import Repeat
-from .units import Plan, Unit, is_gone, plan
+from .text import Facts, details, unit_details
+from .units import Plan, Unit, is_gone, plan, shared
 from .view import Box, Drawing, Matrix, Row, Run, Strip, View, view_of
 
 MAX_OPS = 600  # of which each may become a box
@@ -55,7 +55,7 @@ class Numbered:
 class Foldable:
     """Facts for the script; its pieces are boxes, and the texts of frames and wires. They number words and styles."""
 
-    view: View  # of everything, unfolded
+    whole: Drawing  # of everything, unfolded
     words: Numbered
     styles: Numbered = field(default_factory=Numbered)
     pieces: Numbered = field(default_factory=Numbered)
@@ -98,42 +98,42 @@ def foldable(model: Model, options: Options, start: Plan | None, words: Numbered
     modules = [m for m in modules if not any((m.lo, m.hi) == (r.start, r.stop) for r in repeats)]
     if not modules and not repeats:
         return None
-    made = Foldable(view_of(model, options, whole), words)
-    made.details = details(model, made.view, whole, options.precision)
+    view = view_of(model, options, whole)
+    made = Foldable(Drawing(model, options, None, view), words)
+    made.details = details(model, view, whole, options.precision)
     for k, m in enumerate(modules):
         made.details[f"m{k}"] = unit_details(model, Unit([[*range(m.lo, m.hi)]], m.path[-1]))
+    hidden = [is_gone(wire) or (wire.kind == "parameter" and not wire.output) for wire in model.wires]
     made.facts = {
-        "boxes": _boxes(made, model, options, folded),
+        "boxes": _boxes(made, folded),
         "links": [
             [x.tail, x.head, x.slot, x.place, x.forward + 2 * x.gradient, made.rows([x.label]) if x.label else None]
-            for x in made.view.links
+            for x in view.links
         ],
-        "modules": _facts(made, model, options, modules, [whole, folded]),
-        "repeats": [],
+        "modules": [*_module_facts(made, modules, [whole, folded])],
+        "repeats": [_repeat_facts(made, folded, k, repeat) for k, repeat in enumerate(repeats)],
         "own": [f"t{i}" for u in folded.units if u.repeat is not None for i in u.leaves],
-        "inside": [
-            f"t{i}" for i, wire in enumerate(model.wires)
-            if is_gone(wire) or (wire.kind == "parameter" and not wire.output)
-        ],
+        "inside": [f"t{i}" for i, inside in enumerate(hidden) if inside],
         "open": [k for k, m in enumerate(modules) if start is None or _is_open(m, start)],
         "unrolled": [k for k, r in enumerate(repeats) if start is None or r not in start.repeats],
     }
-    drawing = Drawing(model, options, None, made.view)
-    for k, r in enumerate(repeats):
-        name, rows = repeat_name(model, r), frame_rows(drawing, folded, (r, ()))
-        unrolled: list[Row] = [[Run(f"⊟ {name}", size=13, bold=True)]]
-        made.facts["repeats"].append([r.start, r.stop, r.period, made.rows(rows), made.rows(unrolled)])
-        told = ["".join(run.text for run in row) for row in rows[1:] if isinstance(row, list)]
-        made.details[f"x{k}"] = [("repeat", name), *(("", text) for text in told)]
     return made
+
+
+def _repeat_facts(made: Foldable, folded: Plan, k: int, r: Repeat) -> list[int]:
+    """Where it begins and ends, its period, its text folded and unrolled; what a click tells of it."""
+    name, rows = repeat_name(made.whole.model, r), frame_rows(made.whole, folded, (r, ()))
+    told = ["".join(run.text for run in row) for row in rows[1:] if isinstance(row, list)]
+    made.details[f"x{k}"] = [("repeat", name), *(("", text) for text in told)]
+    return [r.start, r.stop, r.period, made.rows(rows), made.rows([[Run(f"⊟ {name}", size=13, bold=True)]])]
 
 
 def header(view: View, start: Plan | None) -> list[Row]:
     """Title and legend of a page, on which it depends on the reader how much is shown."""
     title = view.title.removesuffix(f" shown as {len(start.units):,}" if start is not None else "")
-    lines: list[Row] = [[Run(title, size=15, bold=True)]]
     swapped = {HOW_TO_OPEN: HOW_TO_CLICK}
-    return lines + [[replace(run, text=swapped.get(run.text, run.text)) for run in line] for line in view.legend]
+    legend = [[replace(run, text=swapped.get(run.text, run.text)) for run in line] for line in view.legend]
+    return [[Run(title, size=15, bold=True)], *legend]
 
 
 def _modules(units: list[Unit]) -> Iterator[Module]:
@@ -142,7 +142,7 @@ def _modules(units: list[Unit]) -> Iterator[Module]:
     since: list[int] = []
     frames: tuple[str, ...]
     for i, frames in enumerate([*(unit.frames for unit in units), ()]):
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(last, frames, strict=False)))
+        same = shared(last, frames)
         yield from (Module(last[: k + 1], since[k], i) for k in range(same, len(last)))
         since[same:] = [i] * (len(frames) - same)
         last = frames
@@ -155,37 +155,32 @@ def _is_open(module: Module, start: Plan) -> bool:
     return around or any(module.path[-1] in unit.frames for unit in inside)
 
 
-def _boxes(made: Foldable, model: Model, options: Options, folded: Plan) -> dict[str, int]:
+def _boxes(made: Foldable, folded: Plan) -> dict[str, int]:
     """Of every operation and leaf; and, as r…, of the operations in a repeat that is folded."""
-    boxes = {box.id: box for box in made.view.boxes}
-    inside = {box.id: box for box in view_of(model, options, folded).boxes}
-    for i, unit in enumerate(folded.units):
-        if unit.repeat is not None:
-            boxes[f"r{unit.copies[0][0]}"] = inside[f"u{i}"]
+    boxes = {box.id: box for box in made.whole.view.boxes}
+    inside = {box.id: box for box in view_of(made.whole.model, made.whole.options, folded).boxes}
+    repeated = [(i, unit) for i, unit in enumerate(folded.units) if unit.repeat is not None]
+    boxes |= {f"r{unit.copies[0][0]}": inside[f"u{i}"] for i, unit in repeated}
     return {name: made.box(box) for name, box in boxes.items()}
 
 
-def _facts(made: Foldable, model: Model, options: Options, modules: list[Module], plans: list[Plan]) -> list[Any]:
+def _module_facts(made: Foldable, modules: list[Module], plans: list[Plan]) -> Iterator[list[int | None]]:
     """Per module where it begins and ends, its card and its headline; the same in a repeat that is folded."""
+    model, options = made.whole.model, made.whole.options
     cards: dict[tuple[bool, int, str], Box] = {}
-    for depth in range(1, 1 + max((len(m.path) for m in modules), default=0)):
-        for fold in (False, True):
-            made_so = plan(model, replace(options, depth=depth, fold=fold), every_level=True)
-            boxes = {box.id: box for box in view_of(model, options, made_so).boxes}
-            for i, unit in enumerate(made_so.units):
-                if unit.module and fold == (unit.repeat is not None):
-                    cards[fold, unit.copies[0][0], unit.module] = boxes[f"u{i}"]
-    drawing = Drawing(model, options, None, made.view)
-    found = []
+    for depth, fold in product(range(1, 1 + max((len(m.path) for m in modules), default=0)), (False, True)):
+        made_so = plan(model, replace(options, depth=depth, fold=fold), every_level=True)
+        boxes = {box.id: box for box in view_of(model, options, made_so).boxes}
+        for i, unit in enumerate(made_so.units):
+            if unit.module and fold == (unit.repeat is not None):
+                cards[fold, unit.copies[0][0], unit.module] = boxes[f"u{i}"]
     for m in modules:
-        numbers: list[int | None] = []
-        for full in plans:
-            unit = full.units[full.unit_of[m.lo]]
-            path = unit.frames[: unit.frames.index(m.path[-1]) + 1] if m.path[-1] in unit.frames else ()
-            card = cards.get((full is not plans[0], m.lo, m.path[-1]))
-            if card is None or not path:
-                numbers += [None, None]
+        looks: list[int | None] = []
+        for fold, full in zip((False, True), plans, strict=True):
+            unit, card = full.units[full.unit_of[m.lo]], cards.get((fold, m.lo, m.path[-1]))
+            if card is None or m.path[-1] not in unit.frames:
+                looks += [None, None]
             else:
-                numbers += [made.box(card), made.rows(frame_rows(drawing, full, (unit.repeat, path)))]
-        found.append([m.lo, m.hi, *numbers])
-    return found
+                path = unit.frames[: unit.frames.index(m.path[-1]) + 1]
+                looks += [made.box(card), made.rows(frame_rows(made.whole, full, (unit.repeat, path)))]
+        yield [m.lo, m.hi, *looks]

@@ -64,16 +64,13 @@ def _expressions(model: Model, limit: int, stop_at_names: bool, last: int) -> di
     names = unnamed(model.wires)
     texts: dict[int, tuple[str, int]] = {}
     for op in model.ops:
-        args = [
-            (number(o.constant), 3 if o.constant < 0 else 9)
-            if o.constant is not None
-            else texts.get(o.wire or 0, (names[o.wire or 0], 9))
-            for o in op.operands
-        ]
+        args = []
+        for o in op.operands:
+            given = (number(o.constant), 3 if o.constant < 0 else 9) if o.constant is not None else None
+            args.append(given or texts.get(o.wire or 0, (names[o.wire or 0], 9)))
         text, binding = _call(op, args) if all(text for text, _ in args) else ("", 0)
-        text = text if len(text) <= limit else ""
         named = stop_at_names and model.wires[op.wire].name and op.wire != last
-        texts[op.wire] = (names[op.wire], 9) if named else (text, binding)
+        texts[op.wire] = (names[op.wire], 9) if named else (text if len(text) <= limit else "", binding)
     return texts
 
 
@@ -84,9 +81,9 @@ def _call(op: Op, args: list[tuple[str, int]]) -> tuple[str, int]:
         args = [*args, (op.options.get("exponent", "?"), 9)]
     if binding is None or len(args) > 2:
         inside = [text for text, _ in args] + [f"{k}={v}" for k, v in op.options.items()]
-        return f"{LABELS.get(op.name, op.name) if op.name != 'sum' else 'sum'}({', '.join(inside)})", 9
-    left = args[0][0] if args[0][1] > binding - (op.name not in ("neg", "pow", "pow_number")) else f"({args[0][0]})"
+        return f"{op.name if op.name == 'sum' else LABELS.get(op.name, op.name)}({', '.join(inside)})", 9
+    loosest = (binding if binding < 3 else binding + 1, binding + 1)  # that stands at the left, at the right as it is
+    left, *right = (text if b >= least else f"({text})" for (text, b), least in zip(args, loosest, strict=False))
     if op.name == "neg":
         return f"−{left}", binding
-    right = args[1][0] if args[1][1] > binding else f"({args[1][0]})"
-    return (f"{left}^{right}" if binding == 4 else f"{left} {SYMBOLS[op.name]} {right}"), binding
+    return (f"{left}^{right[0]}" if binding == 4 else f"{left} {SYMBOLS[op.name]} {right[0]}"), binding

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..engine import Node, unbroadcast
 from .model import NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Sources
 from .numbers import preview
 from .trace import trace_backward
-from .values import Known, same
+from .values import Known, inputs_of, same
 
 HINT = (
     "gradients between the leaves were not kept:"
@@ -32,6 +33,10 @@ class Flow:
 
     seeds: dict[int, Any]  # wire -> what came in from above
     edges: dict[tuple[int, int], Any]  # (operation, operand) -> what this use contributes
+
+    @property
+    def known(self) -> bool:
+        return bool(self.seeds or self.edges)
 
     def at(self, model: Model, wire: int) -> Any:
         """The gradient of a wire: the sum over its uses. None if the pass did not reach it."""
@@ -50,54 +55,43 @@ def show_gradients(
         for wire, node in enumerate(sources.nodes)
         if node is not None and node.extra is not None and node.extra.grad is not None
     }
-    freed = any(node.kept is None for node in sources.operations)
-    flow, calls = None, 0
+    flow, calls = Flow({}, {}), 0
     if trace is not None:
         flow = _traced(model, sources, trace)
-    elif held:
-        flow = _again(model, sources, known)
-        calls = _calls(model, flow, held) if flow is not None else 0
-        flow = flow if calls else None
-    model.backward_ran = freed or flow is not None
+    elif held and (again := _again(model, sources, known)) and (calls := _calls(model, again, held)):
+        flow = again
+    model.backward_ran = any(node.kept is None for node in sources.operations) or flow.known
     for wire, node in enumerate(sources.nodes):
         if node is not None:
-            _show(model, wire, node, held.get(wire), flow, calls, max_items)
-    for op_number, op in enumerate(model.ops if flow is not None else ()):
-        for i, operand in enumerate(op.operands):
-            if (op_number, i) in flow.edges:  # type: ignore[union-attr]
-                operand.grad = Reading(SHOWN, preview(flow.edges[op_number, i], max_items))  # type: ignore[union-attr]
+            model.wires[wire].grad = _gradient(model, wire, held.get(wire), flow.at(model, wire), calls, max_items)
+    for (op, i), passed in flow.edges.items():
+        model.ops[op].operands[i].grad = Reading(SHOWN, preview(passed, max_items))
     if any(w.grad.state == NOT_KEPT for w in model.wires):
         model.notes.append(HINT)
 
 
-def _show(model: Model, wire: int, node: Node, held: Any, flow: Flow | None, calls: int, max_items: int) -> None:
-    target = model.wires[wire]
-    passed = flow.at(model, wire) if flow is not None else None
+def _gradient(model: Model, wire: int, held: Any, passed: Any, calls: int, max_items: int) -> Reading:
+    """What is known of a wire's gradient: what its `.grad` holds, else what the pass brought it."""
     note = ""
     if held is None and passed is None:
-        target.grad = Reading(NOT_KEPT if model.backward_ran else NOT_RUN)
-        return
+        return Reading(NOT_KEPT if model.backward_ran else NOT_RUN)
     if held is not None and not model.backward_ran:
         note = "of another backward"
     elif held is not None and calls > 1:
         note = f"{calls} backward calls"
     elif held is not None and passed is not None and not calls and not same(held, passed):
         note = ".grad holds other calls, too"
-    elif axes := sorted({axis for op, i in target.uses for axis in model.ops[op].operands[i].summed}):
+    elif axes := sorted({axis for op, i in model.wires[wire].uses for axis in model.ops[op].operands[i].summed}):
         note = f"summed over ax{'is' if len(axes) == 1 else 'es'} {', '.join(map(str, axes))}"
-    target.grad = Reading(SHOWN, preview(passed if held is None else held, max_items), note)
+    return Reading(SHOWN, preview(passed if held is None else held, max_items), note)
 
 
-def _traced(model: Model, sources: Sources, trace: trace_backward) -> Flow | None:
+def _traced(model: Model, sources: Sources, trace: trace_backward) -> Flow:
     """What was watched, in the model's terms."""
-    edges = {
-        (op, i): trace.edges[node, i]
-        for op, node in enumerate(sources.operations)
-        for i in range(len(node.parents))
-        if (node, i) in trace.edges
-    }
-    seeds = dict(zip(model.outputs, trace.seeds, strict=False)) if len(trace.seeds) == len(model.outputs) == 1 else {}
-    return Flow(seeds, edges) if edges or seeds else None
+    number = {node: op for op, node in enumerate(sources.operations)}
+    edges = {(number[node], i): passed for (node, i), passed in trace.edges.items() if node in number}
+    alone = len(trace.seeds) == len(model.outputs) == 1
+    return Flow({model.outputs[0]: trace.seeds[0]} if alone else {}, edges)
 
 
 def _again(model: Model, sources: Sources, known: Known) -> Flow | None:
@@ -108,18 +102,13 @@ def _again(model: Model, sources: Sources, known: Known) -> Flow | None:
         gradient = flow.at(model, op.wire)
         if gradient is None:
             continue
-        env = environment(op, node, known)
-        for i, parent in enumerate(node.parents):
-            if parent is None:
-                continue
-            rule = node.primitive.rules[0 if node.primitive.variadic else i]  # type: ignore[union-attr]
-            given = {"g": gradient, "i": i, **env}
-            names = parameters_of(rule)
-            if any(name not in given for name in names):
+        for i, rule in rules_of(op, node, known, gradient):
+            if rule is None:
                 return None
             with np.errstate(all="ignore"):
-                result = rule(*(given[name] for name in names))  # type: ignore[misc]
-            flow.edges[number, i] = unbroadcast(result, parent.shape).astype(parent.dtype)
+                result = rule()
+            parent = node.parents[i]
+            flow.edges[number, i] = unbroadcast(result, parent.shape).astype(parent.dtype)  # type: ignore[union-attr]
     return flow
 
 
@@ -128,21 +117,26 @@ def parameters_of(rule: Any) -> tuple[str, ...]:
     return tuple(inspect.signature(rule).parameters)
 
 
-def environment(op: Op, node: Node, known: Known) -> dict[str, Any]:
-    """Whatever a rule may ask for, as far as it is known."""
+def rules_of(op: Op, node: Node, known: Known, gradient: Any) -> Iterator[tuple[int, Callable[[], Any] | None]]:
+    """For each input that gets a gradient its rule with all that it asks for; None if some of that is not known."""
     prim = node.primitive
     assert prim is not None
-    inputs = [known[o.wire] if o.wire is not None else o.constant for o in op.operands]
+    inputs = inputs_of(op, known)
     pairs = zip(inputs, node.parents, strict=True)
     shapes = [p.shape if p is not None else None if x is None else np.shape(x) for x, p in pairs]
+    names: Sequence[str] = prim.inputs
     if prim.variadic:
-        env: dict[str, Any] = {prim.inputs[0]: None if any(x is None for x in inputs) else tuple(inputs)}
-        env[f"{prim.inputs[0]}_shape"] = None if None in shapes else tuple(shapes)
-    else:
-        env = dict(zip(prim.inputs, inputs, strict=True))
-        env |= {f"{name}_shape": shape for name, shape in zip(prim.inputs, shapes, strict=True)}
-    env["out"] = known[op.wire]
-    return {name: value for name, value in env.items() if value is not None} | (node.options or {})
+        inputs = [None if any(x is None for x in inputs) else tuple(inputs)]
+        names, shapes = names[:1], [None if None in shapes else tuple(shapes)]
+    given = dict(zip(names, inputs, strict=True)) | {"out": known[op.wire]}
+    given |= {f"{name}_shape": shape for name, shape in zip(names, shapes, strict=True)}
+    given = {"g": gradient} | {name: x for name, x in given.items() if x is not None} | (node.options or {})
+    for i, parent in enumerate(node.parents):
+        rule = prim.rules[0 if prim.variadic else i]
+        if parent is not None and rule is not None:
+            given["i"] = i
+            asked = parameters_of(rule)
+            yield i, functools.partial(rule, *map(given.get, asked)) if given.keys() >= set(asked) else None
 
 
 def _calls(model: Model, flow: Flow, held: dict[int, Any]) -> int:
@@ -151,10 +145,10 @@ def _calls(model: Model, flow: Flow, held: dict[int, Any]) -> int:
     checked = 0
     for wire, array in held.items():
         gradient = flow.at(model, wire)
-        if gradient is None:
-            if not model.wires[wire].hidden_uses:
-                return 0
+        if gradient is None and model.wires[wire].hidden_uses:
             continue
+        if gradient is None:
+            return 0
         checked += 1
         length = float(np.vdot(gradient, gradient))
         count = round(float(np.vdot(array, gradient)) / length) if 0 < length < np.inf else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -20,7 +21,6 @@ from . import values
 from .cost import Costs
 from .cost import cost as costs_of
 from .crop import crop
-from .details import details
 from .dot import slim, to_dot
 from .folding import Numbered, foldable, header
 from .gradients import show_gradients
@@ -31,7 +31,7 @@ from .options import Options
 from .page import Flat, page
 from .steps import Step, animated, gif, steps
 from .svg import to_svg
-from .text import remarks, table, to_text
+from .text import details, remarks, table, to_text
 from .trace import trace_backward
 from .units import Plan, plan
 from .view import View, view_of
@@ -44,7 +44,6 @@ MAX_STEPPED = 20  # and up to which it has steps, too: each is three times its s
 TIMEOUT = 60.0  # seconds for the layout
 INSTALL = "Install it (apt, brew or conda install graphviz)"
 NO_DOT = f"Graphviz's `dot` was not found, so the built-in layout draws. {INSTALL} for smoother pictures, PNG and PDF."
-_warned = False
 
 
 class GraphTooLarge(ValueError):  # noqa: N818
@@ -61,15 +60,11 @@ class Graph:
         self.model = model
         self._plan = folded  # None: wire style
         self._options = options
-        self._view: View | None = None
-        self._files: dict[tuple[str, str], bytes] = {}
 
-    @property
+    @functools.cached_property
     def view(self) -> View:
         """What is drawn: boxes and links."""
-        if self._view is None:
-            self._view = view_of(self.model, self._options, self._plan)
-        return self._view
+        return view_of(self.model, self._options, self._plan)
 
     @property
     def dot(self) -> str:
@@ -86,8 +81,8 @@ class Graph:
 
     def _svg(self, view: View) -> str:
         backend = self._options.backend
-        if backend == "dot" or (backend == "auto" and _dot_exists()):
-            return slim(self._render("svg", view).decode())
+        if backend == "dot" or (backend == "auto" and shutil.which("dot")):
+            return slim(_run_dot(to_dot(view), "svg").decode())
         if backend == "auto":
             _say_once(NO_DOT)
         return to_svg(view)
@@ -157,10 +152,10 @@ class Graph:
         words = Numbered()
         folds = foldable(self.model, self._options, self._plan, words)
         flat = None
-        if self._plan is None or (folds is not None and len(self.model.ops) <= MAX_UNFOLDED):
-            flat = self._flat(None)
-        elif folds is None:
+        if folds is None or self._plan is None:
             flat = self._flat(self._plan)
+        elif len(self.model.ops) <= MAX_UNFOLDED:
+            flat = self._flat(None)
         head = header(self.view, self._plan)
         rows = table(self.model, self._options.precision)
         return page(flat, folds, self._plan is None, self.view.title, head, rows, remarks(self.model), words)
@@ -192,16 +187,11 @@ class Graph:
         """
         path = Path(path)
         makers: dict[str, Callable[[], str | bytes]] = {
-            ".svg": (lambda: animated([self._svg(step.view) for step in self.steps()])) if animate else self.svg,
-            ".gif": lambda: gif([self._render("png", step.view) for step in self.steps()]),
-            ".html": self.html,
-            ".png": self.png,
-            ".pdf": lambda: self._render("pdf"),
-            ".dot": lambda: self.dot,
-            ".gv": lambda: self.dot,
-            ".txt": lambda: self.text() + "\n",
-            ".json": self.to_json,
-        }
+            ".svg": lambda: animated([self._svg(step.view) for step in self.steps()]) if animate else self.svg(),
+            ".gif": lambda: gif([_run_dot(to_dot(step.view), "png") for step in self.steps()]),
+            ".html": self.html, ".png": self.png, ".pdf": lambda: self._render("pdf"), ".dot": lambda: self.dot,
+            ".gv": lambda: self.dot, ".txt": lambda: self.text() + "\n", ".json": self.to_json,
+        }  # fmt: skip
         suffix = path.suffix.lower()
         if animate and suffix not in (".svg", ".gif"):
             raise ValueError(f"animate=True: {suffix} pictures do not move, use .svg or .gif")
@@ -219,8 +209,8 @@ class Graph:
                 warnings.simplefilter("default")
                 if (not include or kind in include) and kind not in (exclude or ()):
                     bundle[kind] = make()
-        with contextlib.suppress(Exception):
-            if len(bundle) == 1:
+        if len(bundle) == 1:
+            with contextlib.suppress(Exception):
                 bundle["text/plain"] = self.text()
         return bundle
 
@@ -232,8 +222,7 @@ class Graph:
     def _notebook_svg(self) -> str:
         """With ids of its own, so that two pictures on one page do not clash."""
         svg = self.svg()
-        prefix = "g" + hashlib.sha256(svg.encode()).hexdigest()[:8]
-        return svg.replace(' id="', f' id="{prefix}_')
+        return svg.replace(' id="', f' id="g{hashlib.sha256(svg.encode()).hexdigest()[:8]}_')
 
     def _check_size(self) -> None:
         if len(self.view.boxes) > MAX_BOXES:
@@ -242,13 +231,10 @@ class Graph:
                 " a smaller number, draw an earlier tensor, or use .text(), .dot and .to_dict(), which have no limit"
             )
 
-    def _render(self, kind: str, view: View | None = None) -> bytes:
+    def _render(self, kind: str) -> bytes:
         """What Graphviz makes of the DOT text."""
         self._check_size()
-        source = to_dot(view or self.view)
-        if (kind, source) not in self._files:
-            self._files[kind, source] = _run_dot(source, kind)
-        return self._files[kind, source]
+        return _run_dot(self.dot, kind)
 
 
 def draw_graph(
@@ -288,15 +274,6 @@ def draw_graph(
     tensors = list(outputs) if isinstance(outputs, Sequence) else [outputs]
     if not tensors or not all(isinstance(t, TensorCore) for t in tensors):
         raise TypeError("draw_graph: outputs must be a Tensor or a sequence of at least one")
-    model, sources = _filled(tensors, params, names, trace, cost, options)
-    return Graph(*_folded(model, sources, options), options)
-
-
-def _filled(
-    tensors: list[TensorCore], params: Any, names: Mapping[str, Any] | None, trace: trace_backward | None,
-    cost: bool | str, options: Options,
-) -> tuple[Model, Sources]:  # fmt: skip
-    """The model with all that can be known of it."""
     model, sources = read(tensors)
     if len(model.ops) > MAX_READ_VALUES:
         if cost:
@@ -309,17 +286,16 @@ def _filled(
     show_gradients(model, sources, known, trace, options.max_items)
     values.show_values(model, known, options.max_items)
     mark_causes(model, known)
-    return model, sources
+    return Graph(*_folded(model, sources, options), options)
 
 
 def _folded(model: Model, sources: Sources, options: Options) -> tuple[Model, Plan | None]:
     """How the model is to be drawn: with a plan, or (None) every tensor; cropped if it is still too large."""
-    folded = None
     most = AUTO_WIRE_MODULES if any(op.scope for op in model.ops) else AUTO_WIRE
-    if options.style == "module" or (options.style == "auto" and len(model.ops) > most):
-        folded = plan(model, options)
-        if len(folded.units) == len(model.ops) and options.style == "auto":
-            folded = None
+    long = options.style == "auto" and len(model.ops) > most
+    folded = plan(model, options) if options.style == "module" or long else None
+    if folded is not None and long and len(folded.units) == len(model.ops):
+        folded = None
     if folded is None or len(folded.units) > options.max_ops:
         model, _ = crop(model, sources, options.max_ops)
         folded = plan(model, options) if folded is not None else None
@@ -330,7 +306,7 @@ def _run_dot(source: str, kind: str) -> bytes:
     """Through standard input, without a shell or a file; killed when the time is up."""
     from graphviz.backend import execute  # as graphviz.pipe does, but with a time limit
 
-    if not _dot_exists():
+    if not shutil.which("dot"):
         raise RuntimeError(f"{kind.upper()} needs Graphviz's `dot`. {INSTALL}, or use .svg, which needs nothing")
     command = ["dot", f"-T{kind}", *(["-Gdpi=144"] if kind == "png" else [])]
     try:
@@ -340,15 +316,9 @@ def _run_dot(source: str, kind: str) -> bytes:
     return bytes(done.stdout)
 
 
-def _dot_exists() -> bool:
-    return shutil.which("dot") is not None
-
-
+@functools.cache
 def _say_once(message: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(message, stacklevel=3)
+    warnings.warn(message, stacklevel=3)
 
 
 def _finite(value: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from .gradients import ELEMENTWISE
 from .model import NO_PATH, NOT_KEPT, NOT_RUN, Model
 from .names import described, unnamed
 from .numbers import Preview, number
-from .values import Known
+from .values import Known, inputs_of
 
 VALUE, GRADIENT, EXPLODING, VANISHING = "bad value", "bad gradient", "exploding", "vanishing"
 ZERO, DEAD, LOST = "zero gradient", "dead relu", "no path"
@@ -57,23 +56,20 @@ class Problems(list[Problem]):
         self.unchecked = list(unchecked)  # what could not be looked at, and why
 
     def __str__(self) -> str:
-        count = f"{len(self)} problem{'' if len(self) == 1 else 's'}" if self else "no problem found"
+        count = f"{len(self)} problem{'s' * (len(self) > 1)}" if self else "no problem found"
         return "\n".join([count, *self.lines(3), *(f"not checked: {what}" for what in self.unchecked)])
 
     def lines(self, each: int) -> list[str]:
         """At most `each` of a kind in words, the others counted."""
-        kinds = {kind: [p for p in self if p.kind == kind] for kind in dict.fromkeys(p.kind for p in self)}
         shown: list[str] = []
-        for kind, found in kinds.items():
-            shown += map(str, found[:each])
-            if len(found) > each:
-                shown.append(f"{GLYPHS[kind]} {kind}: {len(found) - each:,} more")
+        for kind in dict.fromkeys(p.kind for p in self):
+            found = [str(p) for p in self if p.kind == kind]
+            more = [f"{GLYPHS[kind]} {kind}: {len(found) - each:,} more"] if len(found) > each else []
+            shown += found[:each] + more
         return shown
 
 
-def check(
-    model: Model, *, exploding: float = 1e3, vanishing: float = 1e-7, dead: float = 0.5
-) -> Problems:
+def check(model: Model, *, exploding: float = 1e3, vanishing: float = 1e-7, dead: float = 0.5) -> Problems:
     """Looks at every value and gradient that the model knows.
 
     A bad value (or gradient) is named where it arises: there the inputs were still finite. Those that follow from it
@@ -85,10 +81,8 @@ def check(
         found += _bad_gradients(model, names)
     found += _sizes(model, names, exploding, vanishing)
     found += _dead_relus(model, names, dead)
-    for i, wire in enumerate(model.wires):
-        if wire.grad.state == NO_PATH:
-            hint = "the output does not depend on it: is its layer called, is there a detach() or no_grad() between?"
-            found.append(Problem(LOST, f"t{i}", names[i], hint))
+    hint = "the output does not depend on it: is its layer called, is there a detach() or no_grad() between?"
+    found += [Problem(LOST, f"t{i}", names[i], hint) for i, w in enumerate(model.wires) if w.grad.state == NO_PATH]
     return Problems(found, _unchecked(model))
 
 
@@ -104,50 +98,38 @@ def _unchecked(model: Model) -> list[str]:
 def mark_causes(model: Model, known: Known) -> None:
     """Write into each operation that made something not finite of finite inputs what it was given there."""
     for op in model.ops:
-        out = known[op.wire]
+        out, inputs = known[op.wire], inputs_of(op, known)
+        given = [x for x in inputs if x is not None]
         if out is None or np.isfinite(out).all():
             continue
-        inputs: list[Any] = [known[o.wire] if o.wire is not None else o.constant for o in op.operands]
-        if not _arises(out, [x for x in inputs if x is not None]):
-            continue
-        bad = ~np.isfinite(out) if any(x is not None and _has_nan(x) for x in inputs) else np.isnan(out)
-        bad = bad if bad.any() else ~np.isfinite(out)
+        new_nan = np.isnan(out).any() and not any(np.isnan(x).any() for x in given)
+        if not (new_nan or all(np.isfinite(x).all() for x in given)):
+            continue  # nan of nan, or an infinity of numbers that were not finite: the trouble begins before
+        bad = np.isnan(out) if new_nan else ~np.isfinite(out)
         index = tuple(int(i) for i in np.argwhere(bad)[0])
         made = number(float(np.asarray(out)[index])) + (f" at [{', '.join(map(str, index))}]" if index else "")
         if op.name in ELEMENTWISE:
             here = ["?" if x is None else number(float(np.broadcast_to(x, out.shape)[index])) for x in inputs]
             made = f"{op.name}({', '.join(here)}) = {made}"
         op.cause = f"{made}, {int(bad.sum()):,} of {out.size:,}" if out.size > 1 else made
-        if any(o.wire is not None and model.wires[o.wire].producer is not None and x is None
-               for o, x in zip(op.operands, inputs, strict=True)):  # fmt: skip
+        missing = [o.wire for o, x in zip(op.operands, inputs, strict=True) if x is None]
+        if any(wire is not None and model.wires[wire].producer is not None for wire in missing):
             op.cause += " (or before it, where values are not kept)"
 
 
-def _has_nan(x: Any) -> bool:
-    return bool(np.isnan(x).any())
-
-
-def _arises(out: Any, inputs: list[Any]) -> bool:
-    """Does the trouble begin here? nan of no nan, or infinity of finite numbers."""
-    if not any(_has_nan(x) for x in inputs) and _has_nan(out):
-        return True
-    return all(bool(np.isfinite(x).all()) for x in inputs)
-
-
 def _bad_values(model: Model, names: list[str]) -> list[Problem]:
-    followers = sum(w.value.seen is not None and w.value.seen.nonfinite > 0 for w in model.wires)
     found = []
     for i, wire in enumerate(model.wires):
-        if wire.producer is None and wire.value.seen is not None and wire.value.seen.nan:
-            count = f"{wire.value.seen.nan:,} of {wire.value.seen.size:,} items are nan already here"
-            found.append(Problem(VALUE, f"t{i}", names[i], f"{count}: look at where it comes from"))
+        if wire.producer is None and (seen := wire.value.seen) is not None and seen.nan:
+            hint = f"{seen.nan:,} of {seen.size:,} items are nan already here: look at where it comes from"
+            found.append(Problem(VALUE, f"t{i}", names[i], hint))
     for n, op in enumerate(model.ops):
         if op.cause:
             reason, advice = _DOMAINS.get(op.name, ("made it of inputs that were none", ""))
             hint = f"{op.cause}: {LABELS.get(op.name, op.name)} {reason}"
             found.append(Problem(VALUE, f"n{n}", described(op, names), hint + (f"; {advice}" if advice else "")))
     if found:
-        rest = followers - len(found)
+        rest = sum(w.value.seen is not None and w.value.seen.nonfinite > 0 for w in model.wires) - len(found)
         more = f" ({rest} tensor{'s' * (rest > 1)} after it follow{'s' * (rest == 1)})" if rest > 0 else ""
         found[0] = replace(found[0], hint=found[0].hint + more)
     return found
@@ -156,24 +138,18 @@ def _bad_values(model: Model, names: list[str]) -> list[Problem]:
 def _bad_gradients(model: Model, names: list[str]) -> list[Problem]:
     """The rules whose gradient is not finite although what they were given is; else the leaves that hold such."""
     found = []
-    for n in range(len(model.ops) - 1, -1, -1):
-        op = model.ops[n]
+    for n, op in reversed(list(enumerate(model.ops))):
         given = model.wires[op.wire].grad.seen
-        if given is None or given.nonfinite:
-            continue
-        for operand in op.operands:
-            passed = operand.grad.seen if operand.grad is not None else None
-            if passed is not None and passed.nonfinite:
-                hint = f"its rule makes {passed.nonfinite:,} of {passed.size:,} items of the gradient of"
-                hint += f" {names[operand.wire or 0]} nan or inf; "
-                hint += _SLOPES.get(op.name, "its inputs are where the derivative is not finite")
-                found.append(Problem(GRADIENT, f"n{n}", described(op, names), hint))
-                break
-    if found:
-        return found
-    for i, wire in enumerate(model.wires):
-        if wire.kind == "parameter" and wire.grad.seen is not None and wire.grad.seen.nonfinite:
-            hint = f"{wire.grad.seen.nonfinite:,} of {wire.grad.seen.size:,} items are nan or inf; run backward"
+        passed = [(o.wire or 0, o.grad.seen) for o in op.operands if o.grad is not None]
+        bad = [(wire, seen) for wire, seen in passed if seen is not None and seen.nonfinite]
+        if bad and given is not None and not given.nonfinite:
+            wire, seen = bad[0]
+            hint = f"its rule makes {seen.nonfinite:,} of {seen.size:,} items of the gradient of {names[wire]} nan or"
+            hint += f" inf; {_SLOPES.get(op.name, 'its inputs are where the derivative is not finite')}"
+            found.append(Problem(GRADIENT, f"n{n}", described(op, names), hint))
+    for i, leaf in enumerate(model.wires if not found else ()):
+        if leaf.kind == "parameter" and (held := leaf.grad.seen) is not None and held.nonfinite:
+            hint = f"{held.nonfinite:,} of {held.size:,} items are nan or inf; run backward"
             found.append(Problem(GRADIENT, f"t{i}", names[i], hint + " under trace_backward() to see where it begins"))
     return found
 
@@ -182,21 +158,22 @@ def _sizes(model: Model, names: list[str], exploding: float, vanishing: float) -
     """Gradients of parameters that are far too large, far too small, or nothing at all."""
     seen = [(i, wire, wire.grad.seen) for i, wire in enumerate(model.wires) if wire.kind == "parameter"]
     known = [(i, w, g) for i, w, g in seen if g is not None and g.size and not g.nonfinite]
-    scales = sorted(scale for _, w, _ in known if (scale := _rms(w.value.seen)))
-    usual = statistics.median(scales) if scales else 0.0
+    usual = statistics.median([scale for _, w, _ in known if (scale := _rms(w.value.seen))] or [0.0])
     found = []
     for i, wire, g in known:
         own = _rms(wire.value.seen) or usual  # a bias that is all 0 is compared with the others
         size = f"its typical item is {number(g.rms)}"
         if g.norm == 0:
-            hint = f"all {g.size:,} items are exactly 0{_dies(model, i, names)}"
-            found.append(Problem(ZERO, f"t{i}", names[i], hint))
+            kind, hint = ZERO, f"all {g.size:,} items are exactly 0{_dies(model, i, names)}"
         elif 0 < exploding * own < g.rms:
-            hint = f"{size}, {number(g.rms / own)} times that of the tensor: clip gradients, or scale the inputs down"
-            found.append(Problem(EXPLODING, f"t{i}", names[i], hint))
+            times = f"{number(g.rms / own)} times that of the tensor"
+            kind, hint = EXPLODING, f"{size}, {times}: clip gradients, or scale the inputs down"
         elif g.rms < vanishing:
-            hint = f"{size}: many small factors lie between it and the output; skip connections or"
-            found.append(Problem(VANISHING, f"t{i}", names[i], f"{hint} larger first weights help"))
+            advice = "skip connections or larger first weights help"
+            kind, hint = VANISHING, f"{size}: many small factors lie between it and the output; {advice}"
+        else:
+            continue
+        found.append(Problem(kind, f"t{i}", names[i], hint))
     return found
 
 
@@ -225,10 +202,10 @@ def _dead_relus(model: Model, names: list[str], share: float) -> list[Problem]:
     found = []
     for n, op in enumerate(model.ops):
         out = model.wires[op.wire].value.seen
-        if op.name != "relu" or out is None or len(out.shape) < 2 or out.shape[0] < MIN_BATCH or not out.size:
-            continue
-        units = out.size // out.shape[0]
-        if out.dead and out.dead >= share * units:
-            hint = f"{out.dead:,} of {units:,} units are 0 for all {out.shape[0]:,} samples: nothing flows back"
-            found.append(Problem(DEAD, f"n{n}", described(op, names), f"{hint}; a lower learning rate helps"))
+        if op.name == "relu" and out is not None and out.dead and out.shape[0] >= MIN_BATCH:
+            samples = out.shape[0]
+            units = out.size // samples
+            if out.dead >= share * units:
+                hint = f"{out.dead:,} of {units:,} units are 0 for all {samples:,} samples: nothing flows back"
+                found.append(Problem(DEAD, f"n{n}", described(op, names), f"{hint}; a lower learning rate helps"))
     return found

@@ -129,29 +129,24 @@ def _scope(view: View, links: list[Link], boxes: list[str], frames: list[Frame])
     known = {box.id: box for box in view.boxes}
     item |= {name: sized(known[name], view.down) for name in boxes if name not in item}
     places = list(dict.fromkeys(item.values()))
-    ports: dict[int, Place] = {}
-    ends: dict[int, tuple[Link, Place, Place]] = {}
-    for k, link in enumerate(links):
-        tail, head = item.get(link.tail), item.get(link.head)
-        if tail is head:
-            continue
-        if tail is None or head is None:
-            ports[k] = Place(port=True)
-        ends[k] = (link, tail or ports[k], head or ports[k])
+    known_ends = {k: (item.get(link.tail), item.get(link.head)) for k, link in enumerate(links)}
+    crossing = {k: ends for k, ends in known_ends.items() if ends[0] is not ends[1]}
+    ports = {k: Place(port=True) for k, ends in crossing.items() if None in ends}
+    ends = {k: (links[k], tail or ports[k], head or ports[k]) for k, (tail, head) in crossing.items()}
     _rank([*places, *ports.values()], [(None if k in ports else link.label, a, b) for k, (link, a, b) in ends.items()])
     routes = {k: _route(k, link, tail, head, k in ports, view.down) for k, (link, tail, head) in ends.items()}
     everything = list(dict.fromkeys([*places, *(p for route in routes.values() for p in route)]))
-    ranks: list[list[Place]] = [[] for _ in range(1 + max((p.rank for p in everything), default=-1))]
+    by_rank: dict[int, list[Place]] = {}
     for p in everything:
-        ranks[p.rank].append(p)
-    ranks = [column for column in ranks if column]
+        by_rank.setdefault(p.rank, []).append(p)
+    ranks = [column for _, column in sorted(by_rank.items())]
     _order(ranks)
     _heights(ranks)
     x = 0.0
     for column in ranks:
         widest = max(p.width for p in column)
         for p in column:
-            if p.box is None and p.frame is None and not p.port and not p.label:
+            if not (p.box or p.frame or p.label or p.port):
                 p.width = widest  # a long wire runs straight past the others
             p.x = x + (widest - p.width) / 2
         x += widest + (GAP_DOWN if view.down else GAP_X)
@@ -236,9 +231,9 @@ def _rank(places: list[Place], links: list[tuple[Row, Place, Place]]) -> None:
         outgoing[tail].append((head, 2 if label else 1))  # a label takes a column
         missing[head] += 1
     sources = [p for p in places if not missing[p]]
-    ready = list(sources)
     for p in places:
         p.rank = int(not p.port)
+    ready = list(sources)
     while ready:
         p = ready.pop()
         for head, length in outgoing[p]:
@@ -259,10 +254,8 @@ def _route(k: int, link: Link, tail: Place, head: Place, through: bool, down: bo
     between = [Place(rank=rank) for rank in range(tail.rank + 1, head.rank)]
     if link.label and between and not through:
         width, height = row_size(link.label)
-        first = between[0]
-        first.label, first.width, first.above, first.below = link.label, width, height + 3, 3.0
-        if down:
-            first.width, first.above, first.below = height, 3.0, width + 6
+        size = (height, 3.0, width + 6) if down else (width, height + 3, 3.0)
+        between[0] = Place(None, link.label, None, *size, rank=tail.rank + 1)
     route = [tail, *between, head]
     for a, b in pairwise(route):
         shift = _port(a, k) - _port(b, k)
@@ -320,7 +313,8 @@ def _apart(column: list[Place], wanted: list[float]) -> list[float]:
         offsets.append(offsets[-1] + upper.below + GAP_Y + lower.above)
     blocks: list[tuple[float, float, int]] = []  # mean, weight, count: pooled until the means increase
     for p, y, offset in zip(column, wanted, offsets, strict=True):
-        blocks.append((y - offset, 1e4 if p.box is None and p.frame is None else 10.0 if p.before else 1.0, 1))
+        weight = 1e4 if p.box is None and p.frame is None else 10.0 if p.before else 1.0
+        blocks.append((y - offset, weight, 1))
         while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
             (b, v, m), (a, w, n) = blocks.pop(), blocks.pop()
             blocks.append(((a * w + b * v) / (w + v), w + v, n + m))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -112,12 +113,6 @@ class Sources:
     operations: list[Node]  # per operation
 
 
-def read(outputs: Iterable[TensorCore]) -> tuple[Model, Sources]:
-    """The whole graph below `outputs`, without recursion and in a time proportional to its size."""
-    with _no_collection():
-        return _read(list(outputs))
-
-
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
     """Nothing that is made while a graph is read is garbage; looking for some takes two thirds of the time."""
@@ -130,24 +125,25 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _read(outputs: list[TensorCore]) -> tuple[Model, Sources]:
+@_no_collection()
+def read(outputs: list[TensorCore]) -> tuple[Model, Sources]:
+    """The whole graph below `outputs`, without recursion and in a time proportional to its size."""
     model, sources = Model([], [], []), Sources([], [], {}, [])
     ops, wires = model.ops, model.wires
     wire_of: dict[Node, int] = {}
     for node in reachable([t._node for t in outputs if t._node is not None]):
         prim = node.primitive
         if prim is None:
-            wire_of[node] = _add_wire(model, sources, Wire("parameter", node.shape, _dtype_name(node.dtype)), node)
+            wire_of[node] = add_wire(model, sources, Wire("parameter", node.shape, _dtype_name(node.dtype)), node)
             continue
         operands = []
         for i, parent in enumerate(node.parents):
             slot = f"x{i}" if prim.variadic else prim.inputs[i]
-            operand = _given(model, sources, node, i, slot) if parent is None else Operand(slot, wire_of[parent])
-            if operand.wire is not None:
-                wires[operand.wire].uses.append((len(ops), i))
-            operands.append(operand)
-        wire = Wire("inner", node.shape, _dtype_name(node.dtype), len(ops))
-        wire_of[node] = _add_wire(model, sources, wire, node)
+            operands.append(_given(model, sources, node, i, slot) if parent is None else Operand(slot, wire_of[parent]))
+            if (used := operands[-1].wire) is not None:
+                wires[used].uses.append((len(ops), i))
+        made = Wire("inner", node.shape, _dtype_name(node.dtype), len(ops))
+        wire_of[node] = add_wire(model, sources, made, node)
         scope = node.mode.scope
         op = Op(prim.name, operands, wire_of[node], node.number, scope)
         if node.options:
@@ -159,14 +155,14 @@ def _read(outputs: list[TensorCore]) -> tuple[Model, Sources]:
         ops.append(op)
         sources.operations.append(node)
     numbers, model.lanes = lanes(node.mode for node in sources.operations)
-    for op, number in zip(model.ops, numbers, strict=True):
+    for op, number in zip(ops, numbers, strict=True):
         op.lane = number
     for tensor in outputs:
-        root = tensor._node
-        position = wire_of[root] if root is not None else _input_wire(model, sources, tensor, tensor._array, 0)
-        model.outputs.append(position)
-        model.wires[position].output = True
-        sources.arrays[position] = (tensor._array, root.number if root is not None else 0)
+        root, array = tensor._node, tensor._array
+        wire = wire_of[root] if root is not None else _input_wire(model, sources, tensor, array, 0)
+        model.outputs.append(wire)
+        wires[wire].output = True
+        sources.arrays[wire] = (array, root.number if root is not None else 0)
     return model, sources
 
 
@@ -177,16 +173,15 @@ def lanes(modes: Iterable[Mode]) -> tuple[list[int], list[str]]:
     """
     numbers: list[int] = []
     names: list[str] = []
-    last: Mode | None = None
     forward = backward = 0
-    for mode in modes:
-        owner = mode if mode.order else None
-        if not names or owner is not last:
-            forward, backward = forward + (owner is None), backward + (owner is not None)
-            again = f" {forward}" if forward > 1 else ""
-            names.append(f"forward{again}" if owner is None else f"backward {backward}, recorded by create_graph")
-        last = owner
-        numbers.append(len(names) - 1)
+    for owner, run in itertools.groupby(modes, lambda mode: mode if mode.order else None):
+        numbers += [len(names)] * len(list(run))
+        if owner is None:
+            forward += 1
+            names.append(f"forward {forward}" if forward > 1 else "forward")
+        else:
+            backward += 1
+            names.append(f"backward {backward}, recorded by create_graph")
     return numbers, names
 
 
@@ -200,9 +195,10 @@ def _described(scope: str) -> str:
     module = scope.module() if hasattr(scope, "module") else None
     if module is None:
         return ""
+    options = ""
     with contextlib.suppress(Exception):  # extra_repr is the user's
-        return f"{type(module).__name__}({options})" if (options := module.extra_repr()) else type(module).__name__
-    return type(module).__name__
+        options = f"({module.extra_repr()})"
+    return type(module).__name__ + options.removesuffix("()")
 
 
 def reachable(roots: Iterable[Node]) -> list[Node]:
@@ -217,7 +213,7 @@ def reachable(roots: Iterable[Node]) -> list[Node]:
     return sorted(seen, key=attrgetter("number"))
 
 
-def _add_wire(model: Model, sources: Sources, wire: Wire, node: Node | None) -> int:
+def add_wire(model: Model, sources: Sources, wire: Wire, node: Node | None) -> int:
     model.wires.append(wire)
     sources.nodes.append(node)
     sources.arrays.append(None)
@@ -227,11 +223,8 @@ def _add_wire(model: Model, sources: Sources, wire: Wire, node: Node | None) -> 
 def _given(model: Model, sources: Sources, node: Node, i: int, slot: str) -> Operand:
     """An input without a gradient: from what the node was given, or from what it keeps for its rules."""
     given = node.given[i] if isinstance(node.given, tuple) else node.given
-    if callable(given):
-        given = given()  # a weak reference
-    array = given._array if isinstance(given, TensorCore) else given
-    if array is None:
-        array = kept_input(node, i)
+    given = given() if callable(given) else given  # a weak reference
+    array = given._array if isinstance(given, TensorCore) else kept_input(node, i) if given is None else given
     if isinstance(array, (bool, int, float)) or (isinstance(array, np.generic) and given is not None):
         return Operand(slot, None, array.item() if isinstance(array, np.generic) else array)
     owner = array if given is None else given
@@ -239,11 +232,10 @@ def _given(model: Model, sources: Sources, node: Node, i: int, slot: str) -> Ope
 
 
 def _input_wire(model: Model, sources: Sources, owner: Any, array: Any, number: int) -> int:
-    known = sources.tensors.get(id(owner)) if owner is not None else None
-    if known is not None:
+    if owner is not None and (known := sources.tensors.get(id(owner))) is not None:
         return known
     shape, dtype = (None, "") if array is None else (array.shape, str(array.dtype))
-    wire = _add_wire(model, sources, Wire("input", shape, dtype, grad=Reading(NO_GRAD)), None)
+    wire = add_wire(model, sources, Wire("input", shape, dtype, grad=Reading(NO_GRAD)), None)
     if array is not None:
         sources.arrays[wire] = (array, number)
         sources.tensors[id(owner)] = sources.tensors[id(array)] = wire

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import TensorCore
-from .model import NO_PATH, Model, Op, Reading, Sources, Wire
+from .model import NO_PATH, Model, Op, Reading, Sources, Wire, add_wire
 from .numbers import number
 
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
@@ -20,50 +20,45 @@ _PACKAGE = str(Path(__file__).parent.parent)
 def name_wires(model: Model, sources: Sources, params: Any, names: Mapping[str, Any] | None) -> None:
     """Write names into the wires. A wire keeps what the first source calls it, and an alias from the same source."""
     wire_of = {id(node): wire for wire, node in enumerate(sources.nodes) if node is not None}
-    connected = True
-    given = named_tensors(params)
+    given, lost = named_tensors(params), False
     variables = dict(names) if names is not None else caller_variables()
-    modules = [list(v.named_parameters()) for v in variables.values() if _is_own_module(v)]
-    explicit = [list(variables.items())] if names is not None else []
-    implicit = [list(variables.items())] if names is None else []
-    for source in (*explicit, given, *modules, *implicit):
+    named = list(variables.items())
+    weaker = [list(v.named_parameters()) for v in variables.values() if _is_own_module(v)]
+    for source in [named, given, *weaker] if names is not None else [given, *weaker, named]:
         found: dict[int, list[str]] = {}
         for name, tensor in source:
             if not isinstance(tensor, TensorCore):
                 continue
-            wire = wire_of.get(id(tensor._node)) if tensor._node is not None else None
-            if wire is None:
-                wire = sources.tensors.get(id(tensor), sources.tensors.get(id(tensor._array)))
-            if wire is None:
-                connected = _lost(model, sources, name, tensor) if source is given else connected
-                continue
-            found.setdefault(wire, []).append(name)
-            if sources.arrays[wire] is None and tensor._node is not None:
-                sources.arrays[wire] = (tensor._array, tensor._node.number)
+            inputs = sources.tensors
+            wire = wire_of.get(id(tensor._node), inputs.get(id(tensor), inputs.get(id(tensor._array))))
+            if wire is not None:
+                found.setdefault(wire, []).append(name)
+                if sources.arrays[wire] is None and tensor._node is not None:
+                    sources.arrays[wire] = (tensor._array, tensor._node.number)
+            elif source is given:
+                lost = lost or tensor._node is not None
+                _draw_alone(model, sources, name, tensor)
         for wire, called in found.items():
             if not model.wires[wire].name:
                 name = called[0] if len(called) == 1 else f"{called[0]} (= {called[1]})"
                 model.wires[wire].name = clean(name, 80)
-    if not connected:
+    if lost:
         model.notes.append("some parameters have no path to the output")
 
 
-def _lost(model: Model, sources: Sources, name: str, tensor: TensorCore) -> bool:
-    """A parameter that the output does not depend on is drawn all the same, alone: that is what one wants to see."""
+def _draw_alone(model: Model, sources: Sources, name: str, tensor: TensorCore) -> None:
+    """A parameter that the output does not depend on is drawn all the same: that is what one wants to see."""
     wire = Wire("parameter", tensor._array.shape, str(tensor._array.dtype), name=clean(name, 80))
     if tensor._node is not None:
         wire.grad = Reading(NO_PATH)
-    model.wires.append(wire)
-    sources.nodes.append(None)
-    sources.arrays.append((tensor._array, 0))
-    return tensor._node is None
+    sources.arrays[add_wire(model, sources, wire, None)] = (tensor._array, 0)
 
 
 def named_tensors(params: Any) -> list[tuple[str, TensorCore]]:
     """What `params` may be: a Module, a dictionary, pairs, or tensors (which have no names of their own)."""
     if params is None:
         return []
-    if is_module(params):
+    if not isinstance(params, type) and callable(getattr(type(params), "named_parameters", None)):
         return list(params.named_parameters())
     if isinstance(params, Mapping):
         return list(params.items())
@@ -73,9 +68,6 @@ def named_tensors(params: Any) -> list[tuple[str, TensorCore]]:
             raise TypeError(f"params: expected a Module, {{name: tensor}} or tensors, but one is {pair[-1]!r:.60}")
     return pairs
 
-
-def is_module(value: Any) -> bool:
-    return not isinstance(value, type) and callable(getattr(type(value), "named_parameters", None))
 
 
 def _is_own_module(value: Any) -> bool:
@@ -89,11 +81,8 @@ def caller_variables() -> dict[str, Any]:
     while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
     variables = frame.f_locals
-    found = {
-        name: value
-        for name, value in variables.items()
-        if not name.startswith("_") and (isinstance(value, TensorCore) or _is_own_module(value))
-    }
+    seen = [(name, value) for name, value in variables.items() if not name.startswith("_")]
+    found = {name: value for name, value in seen if isinstance(value, TensorCore) or _is_own_module(value)}
     if frame.f_code.co_flags & inspect.CO_OPTIMIZED and type(variables) is dict:
         variables.clear()  # a copy that Python would keep, with every tensor in it, as long as the function runs
     return found
@@ -106,8 +95,12 @@ def unnamed(wires: Iterable[Wire]) -> list[str]:
 
 def described(op: Op, names: list[str]) -> str:
     """`t3 = sqrt(x)`, with the module."""
-    inputs = [names[o.wire] if o.wire is not None else number(o.constant or 0) for o in op.operands]
-    return f"{names[op.wire]} = {op.name}({', '.join(inputs)})" + (f" in {op.scope}" if op.scope else "")
+    call = f"{names[op.wire]} = {op.name}({', '.join(inputs_in_words(op, names))})"
+    return call + (f" in {op.scope}" if op.scope else "")
+
+
+def inputs_in_words(op: Op, names: list[str]) -> list[str]:
+    return [names[o.wire] if o.wire is not None else number(o.constant or 0) for o in op.operands]
 
 
 def clean(text: str, limit: int = 200) -> str:

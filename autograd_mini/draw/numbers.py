@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,19 +45,18 @@ def preview(array: Any, max_items: int) -> Preview:
     shape, dtype = array.shape, str(array.dtype)
     if array.size == 0:
         return Preview(shape, dtype, ())
-    small = array.reshape(-1, shape[-1] if shape else 1) if array.size <= max_items else None
-    rows = None if small is None else tuple(tuple(row) for row in small.tolist())
+    table = array.reshape(-1, shape[-1] if shape else 1)
+    rows = tuple(map(tuple, table.tolist())) if array.size <= max_items else None
     wide = array.astype(np.float64)
-    finite = wide if (all_finite := bool(np.isfinite(wide).all())) else wide[np.isfinite(wide)]
-    nonfinite = 0 if all_finite else array.size - finite.size
-    norm = float(np.linalg.norm(wide.reshape(-1)))
+    finite = wide if np.isfinite(wide).all() else wide[np.isfinite(wide)]
+    stats = (finite.mean(), finite.std(), finite.min(), finite.max()) if finite.size else [math.nan] * 4
+    mean, std, least, most = map(float, stats)
     batch = array.ndim > 1 and len(array) > 1
-    dead = int((array == 0).all(axis=0).sum()) if batch else 0
-    counts = (nonfinite, int(np.isnan(wide).sum()) if nonfinite else 0, array.size - int(np.count_nonzero(array)), dead)
-    if not finite.size:
-        return Preview(shape, dtype, rows, math.nan, math.nan, math.nan, math.nan, norm, *counts)
-    stats = (float(finite.mean()), float(finite.std()), float(finite.min()), float(finite.max()))
-    return Preview(shape, dtype, rows, *stats, norm, *counts)
+    return Preview(
+        shape, dtype, rows, mean, std, least, most, norm=float(np.linalg.norm(wide.reshape(-1))),
+        nonfinite=array.size - finite.size, nan=int(np.isnan(wide).sum()), zeros=int((array == 0).sum()),
+        dead=int((array == 0).all(axis=0).sum()) if batch else 0,
+    )  # fmt: skip
 
 
 def number(value: Number, precision: int = 3) -> str:
@@ -67,16 +67,9 @@ def number(value: Number, precision: int = 3) -> str:
     """
     if isinstance(value, bool):
         return str(value)
-    if not math.isfinite(value):
-        text = str(float(value))
-    elif (isinstance(value, int) and abs(value) < 1_000_000) or 10**precision <= abs(value) + 0.5 < 100_000:
-        text = f"{value:.0f}"
-    else:
-        text = f"{value:.{precision}g}"
-        if "e" in text:
-            digits, exponent = text.split("e")
-            text = f"{digits}e{int(exponent)}"
-    return "0" if text in ("-0", "0") else text.replace("-", "−")
+    whole = (isinstance(value, int) and abs(value) < 1_000_000) or 10**precision <= abs(value) + 0.5 < 100_000
+    text = f"{value:.0f}" if whole else re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.{precision}g}")
+    return "0" if text == "-0" else text.replace("-", "−")
 
 
 def summary(seen: Preview, precision: int) -> list[str]:

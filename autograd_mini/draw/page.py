@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from .details import Facts
 from .dot import FONT
 from .folding import Foldable, Numbered
 from .names import clean
 from .steps import merged
+from .text import Facts
 from .view import FORWARD, GRADIENT, INK, LATER, LINE, MUTED, WHITE, ZERO, Row
 
 _DARK = {  # colours of the picture by night; what was text in the colour of its background stays so

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,34 +72,23 @@ def _token(model: Model, op: Op) -> Any:
 
 def _pattern(model: Model, start: int, period: int, first: int) -> list[Any]:
     """For every operand of one copy where it comes from: this copy, an earlier one, a leaf, or elsewhere."""
-    pattern: list[Any] = []
-    for op in model.ops[start : start + period]:
-        for operand in op.operands:
-            if operand.wire is None:
-                continue
-            wire = model.wires[operand.wire]
-            if wire.producer is None:
-                pattern.append((wire.kind, wire.shape))
-            elif wire.producer < first:
-                pattern.append("before")
-            else:
-                pattern.append(wire.producer - start)
-    return pattern
+    ops = model.ops[start : start + period]
+    read = [model.wires[operand.wire] for op in ops for operand in op.operands if operand.wire is not None]
+    return [
+        (wire.kind, wire.shape) if wire.producer is None else "before" if wire.producer < first
+        else wire.producer - start for wire in read
+    ]  # fmt: skip
 
 
 def _wired_alike(model: Model, start: int, period: int, stop: int) -> Repeat:
     """The copies from `start` on that are wired alike; only the first may take from elsewhere what others hand on."""
-    copies = (stop - start) // period
-    if copies < 2:
+    patterns = (_pattern(model, begin, period, start) for begin in range(start, stop - period + 1, period))
+    first, second = next(patterns), next(patterns, [])
+    pairs = zip(first, second, strict=False)
+    if not second or any(a != b and not (isinstance(b, int) and b < 0) for a, b in pairs):
         return Repeat(start, period, 1)
-    first, second = (_pattern(model, start + k * period, period, start) for k in range(2))
-    for a, b in zip(first, second, strict=True):
-        if a != b and not (isinstance(b, int) and b < 0):
-            return Repeat(start, period, 1)
-    count = 2
-    while count < copies and _pattern(model, start + count * period, period, start) == second:
-        count += 1
-    return Repeat(start, period, count)
+    same = itertools.takewhile(lambda pattern: pattern == second, patterns)
+    return Repeat(start, period, 2 + sum(1 for _ in same))
 
 
 def _crossings(model: Model, repeat: Repeat) -> int:

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from .formula import LABELS, SENTENCES, SYMBOLS
 from .model import SHOWN, Model, Op
-from .view import GRADIENT, INK, MUTED, WHITE, Box, Matrix, Row, Run, View
+from .view import GRADIENT, INK, MUTED, WHITE, Matrix, Row, Run, View
 
 MAX_STEPS = 40
 ACTIVE = "#FDE3D6"
@@ -39,19 +39,15 @@ def steps(model: Model, view: View) -> list[Step]:
     top = " and ".join(_called(model, i) for i in model.outputs)
     captions = [f"start: g, the gradient that arrives, is 1 at {top}"]
     captions += [f"{k}  {_caption(model, model.ops[n])}" for k, n in enumerate(order, 1)]
-    made = []
-    for k, caption in enumerate(captions):
-        frame = _frame(model, view, order[:k], captions, k)
-        made.append(Step(caption, f"n{order[k - 1]}" if k else "", frame))
-    return made
+    nodes = ["", *(f"n{n}" for n in order)]
+    return [Step(captions[k], nodes[k], _frame(model, view, order[:k], captions)) for k in range(len(captions))]
 
 
 def _caption(model: Model, op: Op) -> str:
     """The rule; from which tensor to which; and who needs no gradient."""
-    label = LABELS.get(op.name, op.name)
-    sentence = SENTENCES.get(op.name, f"{label} passes g on by its rule")
-    given = [_called(model, o.wire) for o in op.operands if o.wire is not None and o.grad is not None]
-    skipped = [_called(model, o.wire) for o in op.operands if o.wire is not None and o.grad is None]
+    sentence = SENTENCES.get(op.name, f"{LABELS.get(op.name, op.name)} passes g on by its rule")
+    inputs = [(_called(model, o.wire), o.grad) for o in op.operands if o.wire is not None]
+    given, skipped = ([name for name, grad in inputs if (grad is None) == none] for none in (False, True))
     way = f"from {_called(model, op.wire)} to {' and '.join(dict.fromkeys(given))}"
     return f"{sentence}: {way}" + (f" ({' and '.join(skipped)} needs none)" if skipped else "")
 
@@ -65,32 +61,27 @@ def _called(model: Model, wire: int) -> str:
     return f"the result of {SYMBOLS.get(op.name) or LABELS.get(op.name, op.name)}"
 
 
-def _frame(model: Model, view: View, done: list[int], captions: list[str], k: int) -> View:
+def _frame(model: Model, view: View, done: list[int], captions: list[str]) -> View:
     """The view with the gradients that are not computed yet in the colour of what is behind them: nothing moves."""
     frame = deepcopy(view)
-    passed = set(done)
-    ready = {i for i, wire in enumerate(model.wires) if all(op in passed for op, _ in wire.uses)}
     boxes = {box.id: box for box in frame.boxes}
+    waiting = {f"n{n}" for n in range(len(model.ops)) if n not in done}
     for i, wire in enumerate(model.wires):
-        if wire.grad.state == SHOWN and i not in ready and (box := boxes.get(f"t{i}")) is not None:
-            _hide(box)
-    active = f"n{done[-1]}" if done else ""
+        ready = not any(f"n{op}" in waiting for op, _ in wire.uses)
+        if wire.grad.state == SHOWN and not ready and (box := boxes.get(f"t{i}")) is not None:
+            below = box.rows.index(None) + 1
+            box.rows[below:] = [_painted(row, box.fill) for row in box.rows[below:]]
+    active = f"n{done[-1]}" if done else None
     for link in frame.links:
-        if link.label is not None and link.head.startswith("n") and int(link.head[1:]) not in passed:
+        if link.label is not None and link.head in waiting:
             link.label = _painted(link.label, WHITE)
-        link.active = bool(active) and link.gradient and active in (link.tail, link.head)
-    if active:
+        link.active = link.gradient and active in (link.tail, link.head)
+    if active is not None:
         boxes[active].fill, boxes[active].border = ACTIVE, GRADIENT
     title = [line for line in frame.legend if not line[0].text.startswith("backward, g being")]
-    frame.legend = title[:1] + [
-        [Run(text, GRADIENT if j == k else INK if j < k else MUTED, 10)] for j, text in enumerate(captions)
-    ]
+    colors = [INK] * len(done) + [GRADIENT] + [MUTED] * (len(captions) - len(done) - 1)
+    frame.legend = title[:1] + [[Run(*said, 10)] for said in zip(captions, colors, strict=True)]
     return frame
-
-
-def _hide(box: Box) -> None:
-    bar = box.rows.index(None)
-    box.rows = box.rows[: bar + 1] + [_painted(row, box.fill) for row in box.rows[bar + 1 :]]
 
 
 def _painted(row: Row, color: str) -> Row:

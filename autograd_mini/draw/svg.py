@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from .dot import FONT
 from .layout import CELL_GAP, INNER, LINE_HEIGHT, PAD, STRIP_LABEL, Place, columns, place, row_size, text_width
 from .names import clean
-from .view import FORWARD, GRADIENT, LINE, MUTED, Box, Link, Matrix, Row, Run, Strip, View
+from .view import FORWARD, GRADIENT, LINE, MUTED, Link, Matrix, Row, Run, Strip, View
 
 MARGIN = 14.0
 Point = tuple[float, float]
@@ -17,8 +17,8 @@ Cubic = tuple[Point, Point, Point, Point]
 def to_svg(view: View) -> str:
     """A whole SVG file."""
     placed = place(view)
-    header: list[Row] = [[Run(view.title, size=15, bold=True)]] if view.title else []
-    header += view.legend
+    title: list[Row] = [[Run(view.title, size=15, bold=True)]] if view.title else []
+    header = [*title, *view.legend]
     head = _rows(header, MARGIN, None, MARGIN, gap=2)
     top = MARGIN + sum(row_size(line)[1] + 2 for line in header) + 8 * bool(header)
     width = 2 * MARGIN + max([placed.width, *(row_size(line)[0] for line in header)])
@@ -32,7 +32,7 @@ def to_svg(view: View) -> str:
         "<g>",
         *head,
         f'<g transform="translate({MARGIN:g} {top:.1f})">',
-        *(_frame(p, view.down) for p in placed.places if p.frame is not None),
+        *(_frame(p) for p in placed.places if p.frame is not None),
         *(_link(link, route, ends[i], view.down) for i, (link, route) in enumerate(placed.routes)),
         *(_box(p, view.down) for p in placed.places if p.box is not None),
         "</g>",
@@ -66,60 +66,48 @@ def _rows(rows: list[Row], left: float, right: float | None, top: float, gap: fl
         if row is None:
             parts.append(f'<path d="M{left:.1f} {top + 1:.1f}H{right or left:.1f}" stroke="{LINE}" stroke-width="2"/>')
         elif isinstance(row, Strip):
-            x = left + STRIP_LABEL
+            cells = [(left + STRIP_LABEL + 10 * k, color) for k, color in enumerate(row.cells)]
+            at = f'y="{top + 2:.1f}" width="10" height="14"'
             parts.append(_text([row.label], left, top + 14, "start"))
-            for color in row.cells:
-                parts.append(f'<rect x="{x:.1f}" y="{top + 2:.1f}" width="10" height="14" fill="{color}"/>')
-                x += 10
-            parts.append(_text([row.ends], x + 6, top + 14, "start"))
+            parts += [f'<rect x="{x:.1f}" {at} fill="{color}"/>' for x, color in cells]
+            parts.append(_text([row.ends], left + STRIP_LABEL + 10 * len(cells) + 6, top + 14, "start"))
         elif isinstance(row, Matrix):
             parts += _matrix(row, middle - width / 2, top)
         else:
-            at = (left, "start") if right is None else (middle, "middle")
-            parts.append(_text(row, at[0], top + 0.76 * height, at[1]))
+            x, anchor = (left, "start") if right is None else (middle, "middle")
+            parts.append(_text(row, x, top + 0.76 * height, anchor))
         top += height + gap
     return parts
 
 
 def _matrix(matrix: Matrix, left: float, top: float) -> list[str]:
-    widths, (width, height) = columns(matrix), row_size(matrix)
-    bars = f"M{left:.1f} {top + 1:.1f}V{top + height - 1:.1f}M{left + width:.1f} {top + 1:.1f}V{top + height - 1:.1f}"
-    parts = [f'<path d="{bars}" stroke="{matrix.color}" fill="none"/>']
-    for i, row in enumerate(matrix.rows):
-        x = left
-        for cell, column in zip(row, widths, strict=True):
-            x += column + CELL_GAP
-            parts.append(_text([cell], x, top + 1 + LINE_HEIGHT * 11 * (i + 0.76), "end"))
-    return parts
+    ends = [left + x for x in accumulate(width + CELL_GAP for width in columns(matrix))]  # of the columns
+    bars = [f"M{x:.1f} {top + 1:.1f}V{top + row_size(matrix)[1] - 1:.1f}" for x in (left, ends[-1] + CELL_GAP)]
+    tops = [top + 1 + LINE_HEIGHT * 11 * i for i in range(len(matrix.rows))]
+    cells = [(cell, x, y) for row, y in zip(matrix.rows, tops, strict=True) for cell, x in zip(row, ends, strict=True)]
+    parts = [f'<path d="{"".join(bars)}" stroke="{matrix.color}" fill="none"/>']
+    return parts + [_text([cell], x, y + LINE_HEIGHT * 11 * 0.76, "end") for cell, x, y in cells]
 
 
-def _frame(p: Place, down: bool) -> str:
+def _frame(p: Place) -> str:
     frame = p.frame
     assert frame is not None
     paint = f'fill="{frame.fill}" stroke="{frame.color}" stroke-width="{frame.weight:g}"'
-    size = f'width="{p.width:.1f}" height="{p.above + p.below:.1f}"'
-    rect = f'<rect x="{p.x:.1f}" y="{p.y - p.above:.1f}" {size} rx="12" {paint}/>'
     top = p.y - p.above + INNER / 2
-    if frame.bottom and not down:
+    if frame.bottom:
         top = p.y + p.below - INNER / 2 - sum(row_size(row)[1] for row in frame.rows)
-    return f'<g class="cluster">{"".join([rect, *_rows(frame.rows, p.x + p.text, None, top)])}</g>'
+    return f'<g class="cluster">{"".join([_rect(p, 12, paint), *_rows(frame.rows, p.x + p.text, None, top)])}</g>'
 
 
 def _box(p: Place, down: bool) -> str:
     box, x, y = p.box, p.x, p.y
     assert box is not None
-    tip = f"<title>{_escape(box.tip)}</title>" if box.tip else ""
     paint = f'fill="{box.fill}" stroke="{box.border}" stroke-width="{box.weight:g}"'
     paint += ' stroke-dasharray="5 3"' if box.dashed else ""
-    size = f'width="{p.width:.1f}" height="{p.above + p.below:.1f}"'
-    frame = f'<rect x="{x:.1f}" y="{y - p.above:.1f}" {size} rx="8" {paint}/>'
     circle = f'<circle cx="{x + p.width / 2:.1f}" cy="{y:.1f}" r="{p.width / 2}"'
-    if box.shape == "dot":
-        return f'<g class="node" data-id="{box.id}">{tip}{circle} fill="{box.border}"/></g>'
-    if box.shape == "circle":
-        frame = f"{circle} {paint}/>"
-    height = sum(row_size(row)[1] for row in box.rows)
-    top = y - p.above + 2 if None in box.rows else y - height / 2
+    frame = {"dot": f'{circle} fill="{box.border}"/>', "circle": f"{circle} {paint}/>", "chip": ""}.get(box.shape)
+    frame = _rect(p, 8, paint) if frame is None else frame
+    top = y - p.above + 2 if None in box.rows else y - sum(row_size(row)[1] for row in box.rows) / 2
     names = [[Run(name, MUTED, 9)] for name in box.slots]
     left = x
     if down:
@@ -128,9 +116,14 @@ def _box(p: Place, down: bool) -> str:
     else:
         slots = [_text(name, x + PAD, y + p.offset(i) + 3, "start") for i, name in enumerate(names)]
         left += max((text_width(run) for (run,) in names), default=0.0)
+    tip = f"<title>{_escape(box.tip)}</title>" if box.tip else ""
     rows = _rows(box.rows, left, x + p.width, top)
-    frame = "" if box.shape == "chip" else frame
     return f'<g class="node" data-id="{box.id}">{tip}{frame}{"".join([*slots, *rows])}</g>'
+
+
+def _rect(p: Place, radius: int, paint: str) -> str:
+    size = f'width="{p.width:.1f}" height="{p.above + p.below:.1f}"'
+    return f'<rect x="{p.x:.1f}" y="{p.y - p.above:.1f}" {size} rx="{radius}" {paint}/>'
 
 
 def _ends(routes: list[tuple[Link, list[Place]]], down: bool) -> list[float]:
@@ -150,26 +143,23 @@ def _ends(routes: list[tuple[Link, list[Place]]], down: bool) -> list[float]:
 def _link(link: Link, route: list[Place], end: float, down: bool) -> str:
     """The line in two colours, each half ending in its arrow head; a label beside it. Points are (along, across)."""
     spans = [(p.y - p.above, p.y + p.below) if down else (p.x, p.x + p.width) for p in route]
-    points: list[Point] = [(spans[0][1], route[0].cross)]
-    for p, (near, far) in zip(route[1:-1], spans[1:-1], strict=True):
+    points: list[Point] = []
+    for p, (near, far) in zip(route, spans, strict=True):
         points += [(near, p.cross), (far, p.cross)] if far > near else [(near, p.cross)]
-    head = route[-1]
-    points.append((spans[-1][0] + _inset(head.box, head, end), end))
-    start, stop = points[0], points[-1]
-    points[0] = (start[0] + 5 * link.gradient, start[1])
-    points[-1] = (stop[0] - 5 * link.forward, stop[1])
-    curves: list[Cubic] = [
-        (a, ((a[0] + b[0]) / 2, a[1]), ((a[0] + b[0]) / 2, b[1]), b) for a, b in pairwise(points)
-    ]
-    parts = []
+    start, stop = points[1], (points[-2][0] + _inset(route[-1], end), end)  # not through the boxes at its ends
+    first, last = (start[0] + 5 * link.gradient, start[1]), (stop[0] - 5 * link.forward, end)
+    curves: list[Cubic] = []
+    for a, b in pairwise([first, *points[2:-2], last]):
+        half = (a[0] + b[0]) / 2
+        curves.append((a, (half, a[1]), (half, b[1]), b))
+    style = 'stroke-width="1" stroke-dasharray="5 4"' if link.again else 'stroke-width="1.4"'
     if link.active:
-        parts.append(_stroke(curves, GRADIENT, False, down).replace('width="1.4"', 'width="2.6"'))
+        strokes, style = [(curves, GRADIENT)], 'stroke-width="2.6"'
     elif link.forward and link.gradient:
-        back, forth = _halves(curves)
-        parts += [_stroke(back, GRADIENT, link.again, down), _stroke(forth, FORWARD, link.again, down)]
+        strokes = list(zip(_halves(curves), (GRADIENT, FORWARD), strict=True))
     else:
-        color = FORWARD if link.forward else GRADIENT if link.gradient else LINE
-        parts.append(_stroke(curves, color, link.again, down))
+        strokes = [(curves, FORWARD if link.forward else GRADIENT if link.gradient else LINE)]
+    parts = [f'<path d="{_path(some, down)}" fill="none" stroke="{color}" {style}/>' for some, color in strokes]
     parts += [_arrow(start, 1, GRADIENT, down)] if link.gradient else []
     parts += [_arrow(stop, -1, FORWARD, down)] if link.forward else []
     for p in route[1:-1]:
@@ -179,9 +169,9 @@ def _link(link: Link, route: list[Place], end: float, down: bool) -> str:
     return f'<g class="edge" data-id="{link.tail}-&gt;{link.head}">{"".join(parts)}</g>'
 
 
-def _inset(box: Box | None, head: Place, end: float) -> float:
+def _inset(head: Place, end: float) -> float:
     """How far inside its bounding box a circle begins there."""
-    if box is None or box.shape not in ("circle", "dot"):
+    if head.box is None or head.box.shape not in ("circle", "dot"):
         return 0.0
     radius = head.width / 2
     return radius - float(max(radius**2 - (end - head.cross) ** 2, 0.0) ** 0.5)
@@ -202,13 +192,9 @@ def _mid(a: Point, b: Point) -> Point:
     return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
 
 
-def _stroke(curves: list[Cubic], color: str, again: bool, down: bool) -> str:
-    if not curves:
-        return ""
-    path = f"M{_at(curves[0][0], down)}"
-    path += "".join(f"C{_at(b, down)} {_at(c, down)} {_at(d, down)}" for _, b, c, d in curves)
-    style = 'stroke-width="1" stroke-dasharray="5 4"' if again else 'stroke-width="1.4"'
-    return f'<path d="{path}" fill="none" stroke="{color}" {style}/>'
+def _path(curves: list[Cubic], down: bool) -> str:
+    bends = (f"C{_at(b, down)} {_at(c, down)} {_at(d, down)}" for _, b, c, d in curves)
+    return f"M{_at(curves[0][0], down)}{''.join(bends)}"
 
 
 def _arrow(tip: Point, direction: int, color: str, down: bool) -> str:

@@ -7,6 +7,7 @@ operation belongs to exactly one unit, and the title says how many are shown as 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .model import Model, Wire
@@ -56,36 +57,31 @@ def plan(model: Model, options: Options, every_level: bool = False) -> Plan:
     repeats = [repeat for repeat in repeats if not _is_detail(model, repeat, options, lists)]
     units: list[Unit] = []
     unit_of = [0] * len(model.ops)
-    inside = iter([*repeats, Repeat(len(model.ops), 1, 1)])
-    repeat = next(inside)
-    last: tuple[str, Repeat | None] = ("", None)
-    op = 0
-    while op < len(model.ops):
-        while op >= repeat.stop:
-            repeat = next(inside)
-        here = repeat if op >= repeat.start else None
-        base = _base(model, here) if here is not None else 0
+    repeat_of = {op: repeat for repeat in repeats for op in range(repeat.start, repeat.stop)}
+    for op in range(len(model.ops)):
+        repeat = repeat_of.get(op)
+        if repeat is not None and repeat.copy(op) > 0:
+            continue  # with the first copy
+        base = _base(model, repeat) if repeat is not None else 0
         module, frames = _place(model.ops[op].scope, base, options, lists)
-        copies = [op + k * here.period for k in range(here.count)] if here is not None else [op]
-        if not (module and units and last == (module, here)):
-            units.append(Unit([[] for _ in copies], module, here, frames))
-        last = (module, here)
+        copies = range(op, repeat.stop, repeat.period) if repeat is not None else [op]
+        if not (module and units and (units[-1].module, units[-1].repeat) == (module, repeat)):
+            units.append(Unit([[] for _ in copies], module, repeat, frames))
         for ops, copy in zip(units[-1].copies, copies, strict=True):
             ops.append(copy)
             unit_of[copy] = len(units) - 1
-        op += 1
-        if here is not None and op == here.start + here.period:
-            op = here.stop
     return Plan(units, _joins(model, units, unit_of), repeats, unit_of)
 
 
 def _base(model: Model, repeat: Repeat) -> int:
     """How many parts of the module paths the copies of a repeat consume: those that all operations share."""
-    paths = [op.scope.split(".") for op in model.ops[repeat.start : repeat.start + repeat.period]]
-    shared = 0
-    while all(len(path) > shared and path[shared] == paths[0][shared] and path[0] for path in paths):
-        shared += 1
-    return shared
+    scopes = [op.scope for op in model.ops[repeat.start : repeat.start + repeat.period]]
+    return shared(*(scope.split(".") for scope in scopes)) if all(scopes) else 0
+
+
+def shared(*lists: Sequence[object]) -> int:
+    """How many items, from the first on, all have in common."""
+    return sum(1 for _ in itertools.takewhile(lambda x: x[:-1] == x[1:], zip(*lists, strict=False)))
 
 
 def _lists(model: Model) -> set[str]:
@@ -100,8 +96,7 @@ def _lists(model: Model) -> set[str]:
 def _is_detail(model: Model, repeat: Repeat, options: Options, lists: set[str]) -> bool:
     """Is this the lesser part of a module that is folded, as the three heads of an attention are?"""
     scopes = [op.scope.split(".") for op in model.ops[repeat.start : repeat.stop]]
-    shared = [parts[0] for parts in itertools.takewhile(lambda p: len(set(p)) == 1, zip(*scopes, strict=False))]
-    module, _ = _place(".".join(shared), 0, options, lists)
+    module, _ = _place(".".join(scopes[0][: shared(*scopes)]), 0, options, lists)
     ops = sum(op.scope == module or op.scope.startswith(module + ".") for op in model.ops) if module else 0
     return 2 * repeat.period * repeat.count < ops
 
@@ -122,14 +117,14 @@ def _place(scope: str, base: int, options: Options, lists: set[str]) -> tuple[st
 
 def _joins(model: Model, units: list[Unit], unit_of: list[int]) -> list[Join]:
     """One join for all wires that run alike; leaves that only one unit uses are its own."""
-    joins: dict[tuple[int | None, int, int, bool], Join] = {}
+    joins: dict[tuple[int, int, int, bool], Join] = {}
     for i, wire in enumerate(model.wires):
         tail = unit_of[wire.producer] if wire.producer is not None else None
         heads = {unit_of[op] for op, _ in wire.uses}
         if is_gone(wire) and all(units[head].module for head in heads):
             continue
         if tail is None and len(heads) == 1 and _is_own(model, units, i, unit_of):
-            unit = units[unit_of[wire.uses[0][0]]]
+            unit = units[heads.pop()]
             if wire.uses[0][0] in unit.copies[0]:
                 unit.leaves.append(i)
             continue
@@ -139,8 +134,8 @@ def _joins(model: Model, units: list[Unit], unit_of: list[int]) -> list[Join]:
             if tail is not None and repeat is not None and repeat is units[tail].repeat:
                 later = repeat.copy(op) != repeat.copy(wire.producer or 0)
             if tail != head or later:
-                joins.setdefault((i if tail is None else tail, head, place if tail is None else -1, later),
-                                 Join(i, tail, head, place, later))  # fmt: skip
+                key = (i, head, place, later) if tail is None else (tail, head, -1, later)
+                joins.setdefault(key, Join(i, tail, head, place, later))
     return list(joins.values())
 
 
@@ -151,12 +146,12 @@ def is_gone(wire: Wire) -> bool:
 
 def _is_own(model: Model, units: list[Unit], leaf: int, unit_of: list[int]) -> bool:
     """Is this leaf drawn inside the unit? Parameters are; inputs only where every copy has one of its own."""
-    op, place = model.wires[leaf].uses[0]
-    unit = units[unit_of[op]]
-    repeat = unit.repeat
+    wire = model.wires[leaf]
+    op, place = wire.uses[0]
+    repeat = units[unit_of[op]].repeat
     if repeat is None:
-        return model.wires[leaf].kind == "parameter" and not model.wires[leaf].output
-    copies = {repeat.copy(use) for use, _ in model.wires[leaf].uses}
+        return wire.kind == "parameter" and not wire.output
+    copies = {repeat.copy(use) for use, _ in wire.uses}
     if len(copies) > 1:
         return False
     other = op + repeat.period if copies == {0} else op - repeat.period

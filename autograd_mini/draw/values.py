@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine import Node
 from ..writes import writes
-from .model import CHANGED, SHOWN, Model, Reading, Sources, kept_input
+from .model import CHANGED, SHOWN, Model, Op, Reading, Sources, kept_input
 from .numbers import preview
 
 MAX_REPLAY = 4_000_000  # elements that may be computed for a picture
@@ -18,9 +18,7 @@ Known = list[Any]  # per wire: its array, or None
 
 def known_values(model: Model, sources: Sources) -> Known:
     """The value of every wire, where it can be had: from tensors that still live, from what nodes keep, by replay."""
-    known: Known = [None] * len(model.wires)
-    for wire, found in enumerate(sources.arrays):
-        known[wire] = _fresh(model, wire, found)
+    known: Known = [_fresh(model, wire, found) for wire, found in enumerate(sources.arrays)]
     for wire, node in enumerate(sources.nodes):
         if node is None or known[wire] is not None:
             continue
@@ -45,6 +43,11 @@ def show_values(model: Model, known: Known, max_items: int) -> None:
             wire.shape, wire.dtype = array.shape, str(array.dtype)
 
 
+def inputs_of(op: Op, known: Known) -> list[Any]:
+    """The inputs of an operation, as far as they are known: arrays and numbers."""
+    return [known[o.wire] if o.wire is not None else o.constant for o in op.operands]
+
+
 def unchanged(array: Any, number: int) -> Any:
     """The array, if nobody wrote into it since `number`."""
     return array if array is not None and writes.of(array)[0] <= number else None
@@ -55,13 +58,12 @@ def _fresh(model: Model, wire: int, found: tuple[Any, int] | None) -> Any:
     if found is None:
         return None
     array, number = found
-    uses = model.wires[wire].uses
-    limit = min((model.ops[op].number for op, _ in uses), default=number)
-    changed = writes.of(array)[0] > limit or array.shape != (model.wires[wire].shape or array.shape)
-    if changed:
-        model.wires[wire].value = Reading(CHANGED)
-        return None
-    return array
+    target = model.wires[wire]
+    limit = min((model.ops[op].number for op, _ in target.uses), default=number)
+    if unchanged(array, limit) is not None and array.shape == (target.shape or array.shape):
+        return array
+    target.value = Reading(CHANGED)
+    return None
 
 
 def _replay(model: Model, sources: Sources, known: Known) -> None:
@@ -75,25 +77,19 @@ def _replay(model: Model, sources: Sources, known: Known) -> None:
         return
     again = list(known)
     for op, node in zip(model.ops, sources.operations, strict=True):
-        inputs = [again[o.wire] if o.wire is not None else o.constant for o in op.operands]
-        if any(x is None for x in inputs):
-            continue
-        out = forward_again(node, inputs)
-        if out is None:
-            continue
-        if known[op.wire] is not None and not same(out, known[op.wire]):
+        out = forward_again(node, inputs_of(op, again))
+        if out is not None and known[op.wire] is not None and not same(out, known[op.wire]):
             return
-        again[op.wire] = out
+        again[op.wire] = again[op.wire] if out is None else out
     known[:] = again
 
 
 def forward_again(node: Node, inputs: list[Any]) -> Any:
-    """The operation's function on these arrays; None if the result is not of the shape that was recorded."""
-    prim = node.primitive
+    """The operation's function on these arrays; None if one is missing, or the result is not what was recorded."""
+    prim, options = node.primitive, node.options or {}
     assert prim is not None
-    if prim.options and node.options is None:
+    if any(x is None for x in inputs) or (prim.options and node.options is None):
         return None
-    options = node.options or {}
     with np.errstate(all="ignore"):
         try:
             out = prim.forward(*inputs, **options)

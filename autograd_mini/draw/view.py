@@ -16,7 +16,7 @@ from .health import GRADIENT as BAD_GRADIENT
 from .model import CHANGED, NO_GRAD, NO_PATH, NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Wire
 from .numbers import Number, number, summary
 from .options import Options
-from .units import Plan
+from .units import Plan, is_gone
 
 FORWARD, GRADIENT, LATER = "#00568F", "#A83C00", "#7B2D8B"
 INK, MUTED, ZERO, LINE, WHITE = "#1F2328", "#57606A", "#636C76", "#6E7781", "#FFFFFF"
@@ -136,18 +136,16 @@ def view_of(model: Model, options: Options, plan: Plan | None = None) -> View:
         from .cards import cards
 
         cards(drawing, plan)
+        _leave_out_what_is_gone(model, view)
     else:
         for i in range(len(model.wires)):
             drawing.wire(i)
         for i in range(len(model.ops)):
             drawing.op(i)
-    _leave_out_what_is_gone(model, view)
-    if plan is None:
+        _leave_out_what_is_gone(model, view)
         view.legend = _legend(model, view, options) if options.legend else []
         if len(model.lanes) > 1:
-            from .lanes import draw_lanes
-
-            draw_lanes(model, view, options.legend)
+            _draw_lanes(model, view, options.legend)
     if model.hidden:
         label = [Run(f"+ {model.hidden:,} ops", MUTED, 12, bold=True)]
         view.boxes.insert(0, Box("hidden", "tensor", [label], dashed=True, border=LINE))
@@ -161,14 +159,30 @@ def view_of(model: Model, options: Options, plan: Plan | None = None) -> View:
     return view
 
 
+def _draw_lanes(model: Model, view: View, legend: bool) -> None:
+    """Higher derivatives: a frame around what each pass has built; dashed links for values of an earlier one."""
+    home = {f"n{i}": op.lane for i, op in enumerate(model.ops)}
+    for i, wire in enumerate(model.wires):
+        first = min((model.ops[op].lane for op, _ in wire.uses), default=0)
+        home[f"t{i}"] = home[f"j{i}"] = first if wire.producer is None else model.ops[wire.producer].lane
+    for k, name in enumerate(model.lanes):
+        made = [model.wires[op.wire].name for op in model.ops if op.lane == k and model.wires[op.wire].name]
+        text = name + (f": {', '.join(made[-3:])}" if made else "")
+        color = (INK, FORWARD, LATER)[min(k, 2)]
+        boxes = [box.id for box in view.boxes if home.get(box.id) == k]
+        rows: list[Row] = [[Run(text, color, 11, bold=True)]]
+        view.frames.append(Frame(f"l{k}", rows, boxes, color=color, fill="#FCFCFC", bottom=True))
+    for link in view.links:
+        link.again = home.get(link.tail, 0) != home.get(link.head, 0)
+    if legend and any(link.again for link in view.links):
+        text = "frame: which pass built it     thin dashed: a value of an earlier pass, used again"
+        view.legend.append([Run(text, MUTED, 10)])
+
+
 def _leave_out_what_is_gone(model: Model, view: View) -> None:
     """No box for an input of which there is nothing to say but what its slot says: without name, shape or gradient."""
-    gone = {
-        f"t{i}"
-        for i, wire in enumerate(model.wires)
-        if wire.kind == "input" and wire.shape is None and not wire.name
-        if all(slots_of(model.ops[op]) for op, _ in wire.uses)
-    }
+    unknown = [(f"t{i}", wire) for i, wire in enumerate(model.wires) if is_gone(wire)]
+    gone = {name for name, wire in unknown if all(slots_of(model.ops[op]) for op, _ in wire.uses)}
     view.boxes = [box for box in view.boxes if box.id not in gone]
     view.links = [link for link in view.links if link.tail not in gone]
 
@@ -178,15 +192,14 @@ def _mark(view: View, problems: Problems) -> None:
     boxes = {box.id: box for box in view.boxes}
     here: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
-        here.setdefault((view.stands_for.get(problem.node, problem.node), problem.kind), []).append(problem)
+        if (node := view.stands_for.get(problem.node, problem.node)) in boxes:
+            here.setdefault((node, problem.kind), []).append(problem)
     for (node, kind), found in here.items():
-        if (box := boxes.get(node)) is None:
-            continue
-        color, weight, dashed = MARKS.get(kind, (MUTED, 2.4, True))
-        box.border, box.weight, box.dashed = color, weight, dashed
+        box = boxes[node]
+        box.border, box.weight, box.dashed = MARKS.get(kind, (MUTED, 2.4, True))
         box.shape = "op" if box.shape == "circle" else box.shape
         word = WORDS.get(kind, kind) + (f" × {len(found)}" if len(found) > 1 else "")
-        box.rows.insert(int(box.shape == "card"), [Run(f"{GLYPHS[kind]} {word}", color, 10, bold=True)])
+        box.rows.insert(int(box.shape == "card"), [Run(f"{GLYPHS[kind]} {word}", box.border, 10, bold=True)])
         box.tip += f" · {found[0]}"
     lines = [line for text in problems.lines(2) for line in textwrap.wrap(text, 150)]
     view.legend += [[Run(line, INK, 10)] for line in lines]
@@ -257,26 +270,27 @@ class Drawing:
         self.view.links.append(Link(box.id, f"t{wire}", forward=self.model.wires[wire].output, gradient=True))
 
     def op_box(self, i: int) -> Box:
-        op = self.model.ops[i]
-        box = Box(f"n{i}", "op", tip=_op_tip(op), weight=1.8)
-        constant = next((o.constant for o in op.operands if o.constant is not None), None)
+        op, notes, precision = self.model.ops[i], [""], self.options.precision
+        tip = op.name + (f" in {op.scope}" if op.scope else "")
+        tip += f": {SENTENCES[op.name]}" if op.name in SENTENCES else ""
+        box = Box(f"n{i}", "op", tip=tip, weight=1.8)
+        constants = [(o.slot, number(o.constant, precision)) for o in op.operands if o.constant is not None]
+        label = SYMBOLS.get(op.name) or LABELS.get(op.name, op.name)
         if op.name == "pow_number":
-            box.rows = [[Run(f"^ {op.options.get('exponent', '?')}", size=14, bold=True)]]
-        elif constant is not None and op.name in SYMBOLS and len(op.operands) == 2:
-            sign, value = SYMBOLS[op.name], number(constant, self.options.precision)
-            text = f"{value} {sign} ·" if op.operands[0].constant is not None else f"{sign} {value}"
-            box.rows = [[Run(text, size=14, bold=True)]]
+            label = f"^ {op.options.get('exponent', '?')}"
+        elif constants and op.name in SYMBOLS and len(op.operands) == 2:
+            value = constants[0][1]
+            label = f"{value} {label} ·" if op.operands[0].constant is not None else f"{label} {value}"
         else:
-            label = SYMBOLS.get(op.name) or LABELS.get(op.name, op.name)
-            notes = [_constants(op, self.options.precision), SUBLABELS.get(op.name, "")]
+            notes = [", ".join(f"{slot} {value}" for slot, value in constants), SUBLABELS.get(op.name, "")]
             notes += [", ".join(f"{k} {v}" for k, v in op.options.items())]
             box.slots = slots_of(op)
-            if len(label) == 1 and not any(notes) and not box.slots and self.model.costs is None:
-                box.shape = "circle"
-            box.rows = [[Run(label, size=16 if len(label) == 1 else 14, bold=True)]]
-            box.rows += [[Run(note, MUTED, 9)] for note in notes if note]
         if (cost := self.cost([i])) is not None:
-            box.rows.append([Run(in_short(cost), MUTED, 9)])
+            notes.append(in_short(cost))
+        if len(label) == 1 and not any(notes) and not box.slots:
+            box.shape = "circle"
+        box.rows = [[Run(label, size=16 if len(label) == 1 else 14, bold=True)]]
+        box.rows += [[Run(note, MUTED, 9)] for note in notes if note]
         return box
 
     def cost(self, ops: Iterable[int]) -> Cost | None:
@@ -291,7 +305,7 @@ class Drawing:
             facts.append("(unknown shape)" if wire.shape is None else str(wire.shape))
         if (self.usual is not None or dtype) and wire.dtype not in (self.usual, ""):
             facts.append(wire.dtype)
-        return line + ([Run(("\u00a0" if line else "") + " ".join(facts), MUTED, 10)] if facts else [])
+        return line + [Run("\u00a0" * len(line) + " ".join(facts), MUTED, 10)] * bool(facts)
 
     def reading(self, reading: Reading, color: str, fill: str) -> list[Row]:
         """The rows that show a value or a gradient, or say in which state it is."""
@@ -308,24 +322,23 @@ class Drawing:
 
     def total(self, wire: Wire) -> list[Row]:
         """`1 + 2 = 3`: how the gradients of a number that is used several times add up."""
-        seen = wire.grad.seen
-        parts = [self.model.ops[op].operands[i].grad for op, i in wire.uses]
-        if wire.shape != () or len(parts) < 2 or len(parts) > 4 or seen is None or not seen.rows or wire.grad.note:
+        readings = [wire.grad, *(self.model.ops[op].operands[i].grad for op, i in wire.uses)]
+        items = [r.seen.rows[0][0] for r in readings if r is not None and r.seen is not None and r.seen.rows]
+        if wire.shape != () or not 3 <= len(items) == len(readings) <= 5 or wire.grad.note:
             return []
-        items = [p.seen.rows[0][0] for p in parts if p is not None and p.seen is not None and p.seen.rows]
-        if len(items) < len(parts):
-            return []
-        terms = " + ".join(number(x, self.options.precision) for x in items).replace("+ −", "− ")
-        return [[Run(f"{terms} = {number(seen.rows[0][0], self.options.precision)}", GRADIENT, 12)]]
+        whole, *parts = (number(item, self.options.precision) for item in items)
+        return [[Run(f"{' + '.join(parts).replace('+ −', '− ')} = {whole}", GRADIENT, 12)]]
 
     def tip(self, wire: Wire) -> str:
-        words = [wire.name, {"inner": "made by an operation"}.get(wire.kind, wire.kind)]
+        words = [wire.name, "made by an operation" if wire.kind == "inner" else wire.kind]
         words += [str(wire.shape) if wire.shape is not None else "", wire.dtype]
-        if wire.value.state != SHOWN:
-            words.append(f"value {wire.value.state}" + (": " + HINTS[CHANGED] if wire.value.state == CHANGED else ""))
+        if wire.value.state == CHANGED:
+            words.append(f"value {CHANGED}: {HINTS[CHANGED]}")
+        elif wire.value.state != SHOWN:
+            words.append(f"value {wire.value.state}")
         if wire.grad.state != SHOWN:
             words.append(f"gradient {wire.grad.state}: {HINTS[wire.grad.state]}")
-        return ", ".join(word for word in words if word)
+        return ", ".join(filter(None, words))
 
 
 def _cell(item: Number, color: str, fill: str, precision: int) -> Run:
@@ -341,14 +354,6 @@ def slots_of(op: Op) -> list[str]:
     return list(SLOTS.get(op.name, [operand.slot for operand in op.operands]))
 
 
-def _constants(op: Op, precision: int) -> str:
-    return ", ".join(f"{o.slot} {number(o.constant, precision)}" for o in op.operands if o.constant is not None)
-
-
-def _op_tip(op: Op) -> str:
-    where = f" in {op.scope}" if op.scope else ""
-    return f"{op.name}{where}" + (f": {SENTENCES[op.name]}" if op.name in SENTENCES else "")
-
 
 def _legend(model: Model, view: View, options: Options) -> list[Line]:
     """Only what occurs in this picture."""
@@ -357,26 +362,20 @@ def _legend(model: Model, view: View, options: Options) -> list[Line]:
     words = [Run("above the wire: ", MUTED, 10), Run("forward value →", FORWARD, 10)] if options.show_values else []
     if options.show_grads:
         words += [Run("     below it: ", MUTED, 10), Run(f"← {one}", GRADIENT, 10)]
-    free = [w for w in model.wires if not w.output]
-    if any(w.kind == "parameter" for w in free):
-        words.append(Run("     yellow: parameter", MUTED, 10))
-    if any(w.kind == "input" for w in free):
-        words.append(Run("     dashed: needs no gradient", MUTED, 10))
-    lines = [[*words, Run("     green: output", MUTED, 10)]]
-    if any(box.shape == "dot" for box in view.boxes):
-        lines[0].append(Run("     ●: gradients add", MUTED, 10))
-    names = sorted({op.name for op in model.ops if op.name in SENTENCES}, key=list(SENTENCES).index)
-    width = min(160, 80 + 15 * len(model.ops))
-    if names and len(names) <= 8 and options.show_grads:
-        lines += _wrapped(["backward, g being the gradient that arrives:", *(SENTENCES[name] for name in names)], width)
-    return lines
-
-
-def _wrapped(sentences: list[str], width: int) -> list[Line]:
-    lines: list[str] = []
+    kinds = {wire.kind for wire in model.wires if not wire.output}
+    meanings = {
+        "yellow: parameter": "parameter" in kinds, "dashed: needs no gradient": "input" in kinds,
+        "green: output": True, "●: gradients add": any(box.shape == "dot" for box in view.boxes),
+    }  # fmt: skip
+    words += [Run(f"     {text}", MUTED, 10) for text, occurs in meanings.items() if occurs]
+    used = {op.name for op in model.ops}
+    sentences = [sentence for name, sentence in SENTENCES.items() if name in used]
+    if not sentences or len(sentences) > 8 or not options.show_grads:
+        return [words]
+    lines = ["backward, g being the gradient that arrives:"]
     for sentence in sentences:
-        if lines and len(lines[-1]) + len(sentence) < width:
+        if len(lines[-1]) + len(sentence) < min(160, 80 + 15 * len(model.ops)):
             lines[-1] += ("  " if lines[-1].endswith(":") else "  ·  ") + sentence
         else:
             lines.append(sentence)
-    return [[Run(line, MUTED, 10)] for line in lines]
+    return [words, *([Run(line, MUTED, 10)] for line in lines)]

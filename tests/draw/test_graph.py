@@ -17,7 +17,7 @@ from autograd_mini.draw import GraphTooLarge, draw_graph, graph
 @pytest.fixture
 def without_dot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(graph, "_warned", False)
+    graph._say_once.cache_clear()
 
 
 @needs_dot
