@@ -405,6 +405,12 @@ def _type(self: Tensor, dtype: DTypeLike = None) -> Any:
     return tensor_type(self.dtype).name if dtype is None else self.to(tensor_type(dtype).dtype)
 
 
+@tensors_expected
+def type_as(self: Tensor, other: Tensor) -> Any:
+    """As the dtype of another tensor."""
+    return self.to(other.dtype)
+
+
 def _data_ptr(self: Tensor) -> int:
     """The address of the first element: equal for views that start there."""
     return int(self.detach().numpy().__array_interface__["data"][0])
@@ -429,7 +435,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "nelement": Tensor.numel,
     "element_size": lambda self: self.dtype.itemsize,
     "stride": lambda self: tuple(n // self.dtype.itemsize for n in self.detach().numpy().strides),
-    "type_as": lambda self, other: self.to(other.dtype),
+    "type_as": type_as,
     "pin_memory": lambda self: self,
     "share_memory_": lambda self: self,
 }

@@ -51,8 +51,10 @@ def result_type(*operands: Any) -> np.dtype[Any]:
     for operand in operands:
         if type(operand) in (bool, int, float):
             groups[2].append(dtype_of(type(operand)))
-        else:
+        elif hasattr(operand, "dtype"):
             groups[0 if operand.ndim else 1].append(operand.dtype)
+        else:
+            raise TypeError(f"result_type(): expected tensors, arrays and numbers, but got {operand!r:.60}")
     result, owner = None, None
     for group in groups:
         for dtype in group:

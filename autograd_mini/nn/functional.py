@@ -145,6 +145,12 @@ def _dropout_of_channels(input: Tensor, leading: int, p: float, training: bool, 
     return input.mul_(mask) if inplace else input * mask  # type: ignore[no-any-return]
 
 
+_LENGTHS = {  # how many each mode of `interpolate` can change
+    "nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "area": (1, 2), "linear": (1,), "bilinear": (2,),
+    "trilinear": (3,),
+}  # fmt: skip
+
+
 def interpolate(
     input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
 ) -> Tensor:
@@ -158,12 +164,10 @@ def interpolate(
     >>> interpolate(am.tensor([[[0.0, 4.0]]]), scale_factor=2, mode="linear")
     tensor([[[0., 1., 3., 4.]]])
     """
-    count, linear_modes = input.ndim - 2, ("linear", "bilinear", "trilinear")
-    if mode not in ("nearest", "nearest-exact", "area", *linear_modes) or (
-        count != linear_modes.index(mode) + 1 if mode in linear_modes else mode == "area" and count not in (1, 2)
-    ):
+    count = input.ndim - 2
+    if count not in _LENGTHS.get(mode, ()):
         raise NotImplementedError(f"interpolate: no mode {mode!r} for an input of {input.ndim} dimensions")
-    if align_corners is not None and mode not in linear_modes:
+    if align_corners is not None and not mode.endswith("linear"):
         raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear")
     if (size is None) == (scale_factor is None):
         raise ValueError("only one of size or scale_factor should be defined, and one must be")
@@ -342,7 +346,7 @@ def _class_targets(scores: Tensor, target: Tensor, weights: Array | None, ignore
             " one class number for each row of scores"
         )
     classes = memory_of(target._array).astype(np.int64, copy=False)
-    valid = classes != ignore_index
+    valid = classes != operator.index(ignore_index)
     wrong = valid & ((classes < 0) | (classes >= scores.shape[-1]))
     if wrong.any():
         raise IndexError(f"Target {classes[wrong].flat[0]} is out of bounds: classes are 0 to {scores.shape[-1] - 1}.")
@@ -364,7 +368,7 @@ def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d²/(2 beta) where d = |input - target| < beta, d - beta/2 beyond; then reduced (Girshick, Fast R-CNN, eq. 3)."""
-    if beta < 0:
+    if not beta >= 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
@@ -375,7 +379,7 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """d²/2 where d = |input - target| < delta, delta (d - delta/2) beyond; times weight, then reduced."""
-    if delta <= 0:
+    if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     losses = _parabola_and_lines(input, target, delta)
     return reduced(losses if weight is None else losses * weight, reduction)

@@ -143,7 +143,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> calculate_gain("tanh")
     1.6666666666666667
     """
-    if nonlinearity == "linear" or nonlinearity == "sigmoid" or nonlinearity.startswith("conv"):
+    if nonlinearity in ("linear", "sigmoid") or str(nonlinearity).startswith("conv"):
         return 1.0
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
@@ -151,7 +151,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
             raise ValueError(f"negative_slope {param} not a valid number")
         return math.sqrt(2.0 / (1 + slope**2))
     gains = {"tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
-    if nonlinearity not in gains:
+    if str(nonlinearity) not in gains:
         raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
     return gains[nonlinearity]
 
@@ -182,7 +182,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     modes = ["fan_in", "fan_out"]
-    if mode.lower() not in modes:
+    if str(mode).lower() not in modes:
         raise ValueError(f"Mode {mode} not supported, please use one of {modes}")
     if tensor.numel() == 0:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import array_from
 from ..devices import check, copy_of, device_of, move, on_host
+from ..dtypes import result_type
 from ..engine import Array
 from ..primitive import NUMPY, OPERATIONS, ShapeError, call, composition, primitive
 from . import special
@@ -77,16 +78,18 @@ def pow(x: Array, exponent: Array) -> Array:
 @composition(name="add")
 def add_multiple(x: Array, other: Array, *, alpha: Number = 1) -> Array:
     """x + alpha * other."""
-    return add(x, other if alpha == 1 else _multiple(x, other, alpha))
+    return add(x, other if alpha == 1 and alpha is not True else _multiple(x, other, alpha))
 
 
 @composition(name="sub")
 def sub_multiple(x: Array, other: Array, *, alpha: Number = 1) -> Array:
     """x - alpha * other."""
-    return sub(x, other if alpha == 1 else _multiple(x, other, alpha))
+    return sub(x, other if alpha == 1 and alpha is not True else _multiple(x, other, alpha))
 
 
 def _multiple(x: Array, other: Array, alpha: Number) -> Array:
+    if isinstance(alpha, bool) and result_type(x, other).kind != "b":
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, float) and not (_is_float(x) or _is_float(other)):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     return mul(other, alpha)
@@ -490,6 +493,8 @@ def clamp(x: Array, min: Array = None, max: Array = None) -> Array:
 @composition(numpy=np.clip)
 def clip(a: Array, a_min: Array = None, a_max: Array = None, *, min: Array = None, max: Array = None) -> Array:
     """NumPy's name for `clamp`."""
+    if (a_min is not None and min is not None) or (a_max is not None and max is not None):
+        raise TypeError("clip: a bound is given twice, by two names")
     return clamp(a, a_min if min is None else min, a_max if max is None else max)
 
 

@@ -15,22 +15,13 @@ import numpy as np
 from ..arrays import array_from
 from ..devices import beside, copy_of, is_memory, memory_of, on_host
 from ..engine import Array, TensorCore, wrap
-from ..primitive import NUMPY, ShapeError, call, called, composition, primitive
+from ..primitive import NUMPY, ShapeError, call, composition, primitive
+from .axes import dimension
 from .elementwise import ne, where
 
 Index = Any
 _ALL = slice(None)
 _ARRAYS = {np.ndarray, np.bool_, bool}
-
-
-def dimension(dim: int, ndim: int) -> int:
-    """`dim` as a number from 0 on; IndexError where there is no such axis (a 0-d tensor has one, as in PyTorch)."""
-    limit = ndim or 1
-    if not -limit <= dim < limit:
-        raise IndexError(
-            f"{called()}Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {dim})"
-        )
-    return dim % limit
 
 
 def along(dim: int, item: Index) -> tuple[Index, ...]:
@@ -347,6 +338,8 @@ def _cropped(x: Array, dim: int, index: Array, source: Array, name: str) -> Arra
 def scatter(x: Array, dim: int, index: Array, src: Array = None, *, value: float | None = None) -> Array:
     """A copy of x with out[index[i][j][k]][j][k] = src[i][j][k] for dim 0, and so on; or one number everywhere."""
     where = _element_index(x, dim, index, "scatter")
+    if (src is None) == (value is None):
+        raise TypeError("scatter: expected either src, a tensor, or value, a number")
     if src is None:
         return setitem(x, _number(value, "scatter"), index=where)
     return setitem(x, _cropped(x, dim, index, src, "scatter"), index=where)

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..engine import Array
 from ..primitive import ShapeError, composition, primitive
-from .index import along, dimension, getitem
+from .axes import dimension, either_name
+from .index import along, getitem
 from .shape import at_least, integers, movedim, numpy_as, reshape_to
 
 _dimension = dimension  # where an argument has this name, by PyTorch's will
@@ -48,18 +49,20 @@ def stack_arrays(*xs: Array, axis: int = 0) -> Array:
 # ---------------------------------------------------------------------------------------------------- joining
 
 
-def cat(tensors: Sequence[Array], dim: int = 0, *, axis: int | None = None) -> Array:
+@either_name
+def cat(tensors: Sequence[Array], dim: int = 0) -> Array:
     """The tensors one after the other along an axis that they all have. Vectors of length 0 fit any, as in PyTorch."""
     first = next((x for x in _several(tensors, "cat") if x.shape != (0,)), tensors[0])
-    dim = dimension(dim if axis is None else axis, first.ndim)
+    dim = dimension(dim, first.ndim)
     nothing = (*first.shape[:dim], 0, *first.shape[dim + 1 :])
     return cat_arrays(*(reshape_to(x, shape=nothing) if x.shape == (0,) != nothing else x for x in tensors), axis=dim)
 
 
-def stack(tensors: Sequence[Array], dim: int = 0, *, axis: int | None = None) -> Array:
+@either_name
+def stack(tensors: Sequence[Array], dim: int = 0) -> Array:
     """Tensors of one shape side by side along a new axis."""
     shape = _several(tensors, "stack")[0].shape
-    dim = dimension(dim if axis is None else axis, len(shape) + 1)
+    dim = dimension(dim, len(shape) + 1)
     if any(x.shape != shape for x in tensors):
         raise ShapeError(f"stack expects each tensor to be equal size, not {[tuple(x.shape) for x in tensors]}")
     return stack_arrays(*tensors, axis=dim)
@@ -129,6 +132,8 @@ def tensor_split(x: Array, indices_or_sections: Any, dim: int = 0) -> tuple[Arra
     dim, cuts = dimension(dim, x.ndim), indices_or_sections
     length = x.shape[dim]
     if isinstance(cuts, int):
+        if cuts < 1:
+            raise RuntimeError(f"number of sections must be larger than 0, got {cuts}")
         short, longer = divmod(length, cuts)
         return _pieces(x, dim, [i * short + min(i, longer) for i in range(cuts + 1)])
     inside = [slice(cut).indices(length)[1] for cut in integers((cuts,))]
@@ -136,9 +141,10 @@ def tensor_split(x: Array, indices_or_sections: Any, dim: int = 0) -> tuple[Arra
 
 
 @composition(numpy=np.unstack if hasattr(np, "unstack") else ())
-def unbind(x: Array, dim: int = 0, *, axis: int | None = None) -> tuple[Array, ...]:
+@either_name
+def unbind(x: Array, dim: int = 0) -> tuple[Array, ...]:
     """Views of all rows (for dim 0), without that axis."""
-    return tuple(_rows(x, dimension(dim if axis is None else axis, x.ndim)))
+    return tuple(_rows(x, dimension(dim, x.ndim)))
 
 
 def _rows(x: Array, dim: int) -> list[Array]:

@@ -11,10 +11,11 @@ import numpy as np
 from ..devices import beside, memory_of
 from ..engine import Array
 from ..primitive import ShapeError, call, composition, primitive
+from .axes import either_name, one_axis
 from .conv import halves_as_singles
 from .elementwise import astype, logsigmoid, maximum, rsqrt, square, where
 from .linalg import matmul, product, rows
-from .reduce import either_name, mean, norm, one_axis, var
+from .reduce import mean, norm, var
 from .reduce import sum as add_up
 from .shape import permute, reshape, swapaxes, unsqueeze
 

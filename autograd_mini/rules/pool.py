@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -204,7 +205,8 @@ def _sizes(output_size: Any, input: Array, axes: int) -> list[int]:
         )
     if any(n is not None and n < 1 for n in given):
         raise RuntimeError(f"adaptive pooling: output sizes must be at least 1, but got output_size={output_size!r}")
-    return [n if wanted is None else int(wanted) for wanted, n in zip(given, input.shape[-axes:], strict=True)]
+    sizes = zip(given, input.shape[-axes:], strict=True)
+    return [n if wanted is None else operator.index(wanted) for wanted, n in sizes]
 
 
 def _bins(size: int, count: int) -> list[slice]:

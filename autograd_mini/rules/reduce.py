@@ -2,56 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..devices import beside
 from ..engine import Array, TensorCore
-from ..modes import F
-from ..primitive import NUMPY, call, composition, is_empty, primitive
+from ..primitive import NUMPY, call, composition, primitive
 from . import elementwise as ew
+from .axes import Axis, AxisOrNone, either_name, one_axis, reduced_axes
 from .elementwise import astype, isnan, maximum, minimum, where
 from .index import take_along_dim
 from .joining import cat
 from .shape import flatten, squeeze
 
-Axis = int | Sequence[int] | None  # an empty sequence, given as `dim`, means all axes, as None does
-AxisOrNone = int | Sequence[int] | None  # of `any` and `all`, for which it means none, also in PyTorch
 _SMALL = 2048  # elements: below it a copy is faster than a view that says the same
 _add: Any = np.add.reduce  # what np.sum calls, without its detour through Python
-
-
-def reduced_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
-    """The axes as non-negative numbers; None means all of them. Raises IndexError out of range, as PyTorch does."""
-    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else _several(axis)
-    limit = ndim or 1
-    for a in axes:
-        if not -limit <= a < limit:
-            raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-limit}, {limit - 1}], but got {a})"
-            )
-    return tuple(int(a) % ndim for a in axes) if ndim else ()
-
-
-def _several(axis: Any) -> tuple[int, ...]:
-    """Several axes; or one, in a tensor of one number."""
-    try:
-        return tuple(operator.index(a) for a in ((axis,) if getattr(axis, "ndim", 1) == 0 else axis))
-    except TypeError:
-        raise TypeError(f"expected an axis, an integer, or several of them, but got {axis!r}") from None
-
-
-def one_axis(axis: Any) -> int:
-    """An axis where there can be only one. Raises TypeError for None and for several."""
-    try:
-        return operator.index(axis)
-    except TypeError:
-        raise TypeError(f"argument 'dim' must be int, not {type(axis).__name__}") from None
 
 
 def reduced_count(shape: tuple[int, ...], axis: Axis) -> int:
@@ -340,32 +308,6 @@ def count_nonzero(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Arr
 # -------------------------------------------------------------------------------------------- compositions
 
 
-def either_name(function: F) -> F:
-    """Decorator: the function's `dim` and `keepdim` may be called axis and keepdims as well, as in PyTorch.
-
-    Where several axes are allowed, an empty `dim` means all; an empty `axis` none, as in NumPy.
-    """
-
-    place = function.__code__.co_varnames.index("dim")
-    several = function.__annotations__["dim"] == "Axis"
-
-    @functools.wraps(function)
-    def wrapper(*args: Any, **options: Any) -> Any:
-        if several and is_empty(options.get("dim")):
-            options["dim"] = None
-        elif several and is_empty(args[place] if place < len(args) else None):
-            args = (*args[:place], None, *args[place + 1 :])
-        for ours, theirs in (("axis", "dim"), ("keepdims", "keepdim")):
-            if ours in options:
-                if theirs in options:
-                    name = function.__name__
-                    raise TypeError(f"{name}() got the same argument twice, by two names: {ours}, {theirs}")
-                options[theirs] = options.pop(ours)
-        return function(*args, **options)
-
-    return wrapper  # type: ignore[return-value]
-
-
 class ValuesIndices(NamedTuple):
     """What `max(dim)` and its like return: the values, and where along the axis they stood."""
 
@@ -479,7 +421,7 @@ def nanmean(x: Array, dim: Axis = None, keepdim: bool = False) -> Array:
 @either_name
 def diff(x: Array, n: int = 1, dim: int = -1, prepend: Array = None, append: Array = None) -> Array:
     """x[i + 1] - x[i] along an axis, n times over; prepend and append are joined to x first."""
-    axes = reduced_axes(x.ndim, dim)
+    axes = reduced_axes(x.ndim, one_axis(dim))
     if not axes:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import tensors_expected
 from ..devices import beside, on_host
 from ..engine import Array
 from ..primitive import NUMPY, OPERATIONS, ShapeError, call, composition, primitive
+from .axes import dimension, either_name
 from .elementwise import clone, where
-from .index import along, argwhere, dimension, getitem, index_select, put, setitem
+from .index import along, argwhere, getitem, index_select, put, setitem
 
 _dimension = dimension  # where an argument has this name, by PyTorch's will
 Shape = tuple[int, ...]
@@ -164,9 +166,9 @@ def unsqueeze(x: Array, dim: int) -> Array:
 
 
 @composition(numpy=np.squeeze)
-def squeeze(x: Array, dim: Any = None, *, axis: Any = None) -> Array:
+@either_name
+def squeeze(x: Array, dim: Any = None) -> Array:
     """Without the axes of length 1: all of them, or those named (which are left alone if longer, as in PyTorch)."""
-    dim = axis if dim is None else dim
     named = [dimension(d, x.ndim) for d in _all_axes(dim, x.ndim)]
     return reshape_to(x, shape=tuple(n for d, n in enumerate(x.shape) if n != 1 or d not in named))
 
@@ -176,6 +178,8 @@ def at_least(ndim: int, tensors: tuple[Any, ...]) -> Any:
     if len(tensors) != 1 or isinstance(tensors[0], (list, tuple)):
         return tuple(at_least(ndim, (x,)) for x in (tensors if len(tensors) != 1 else tensors[0]))
     x = tensors[0]
+    if not hasattr(x, "ndim"):
+        raise TypeError(f"expected a tensor, or a list or tuple of tensors, but got {x!r:.60}")
     return x if x.ndim >= ndim else reshape_to(x, shape=(*(1,) * (ndim - x.ndim), *x.shape))
 
 
@@ -209,7 +213,8 @@ def numpy_transpose(a: Array, axes: Any = None) -> Array:
 @composition()
 def transpose(x: Array, dim0: int, dim1: int) -> Array:
     """Two axes exchanged."""
-    return swapaxes(x, dimension(dim0, x.ndim), dimension(dim1, x.ndim)) if x.ndim else x
+    dims = dimension(dim0, x.ndim), dimension(dim1, x.ndim)
+    return swapaxes(x, *dims) if x.ndim else x
 
 
 OPERATIONS["swapdims"] = transpose  # by another name
@@ -294,6 +299,7 @@ def expand_as(x: Array, other: Array) -> Array:
 
 
 @composition(numpy=np.broadcast_arrays)
+@tensors_expected
 def broadcast_tensors(*tensors: Array) -> tuple[Array, ...]:
     """All tensors in the one shape that they broadcast to."""
     try:
@@ -388,18 +394,25 @@ def triu(x: Array, diagonal: int = 0) -> Array:
 def _lower(x: Array, diagonal: int, name: str) -> Array:
     if x.ndim < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, not {x.ndim}")
-    rows, columns = x.shape[-2:]
-    return beside(np.tri(rows, columns, diagonal, dtype=bool), x)
+    return beside(_triangle(x.shape[-2], x.shape[-1], diagonal), x)
+
+
+def _triangle(rows: int, columns: int, diagonal: int) -> Array:
+    """True in the lower triangle."""
+    sizes = operator.index(rows), operator.index(columns)
+    if min(sizes) < 0:
+        raise RuntimeError(f"rows and columns must be non-negative, but got {rows} and {columns}")
+    return np.tri(*sizes, operator.index(diagonal), dtype=bool)
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Array:
     """Rows and columns (2, n) of the lower triangle of a (row, col) matrix."""
-    return t(argwhere(np.tri(row, col, offset, dtype=bool)))
+    return t(argwhere(_triangle(row, col, offset)))
 
 
 def triu_indices(row: int, col: int, offset: int = 0) -> Array:
     """Rows and columns (2, n) of the upper triangle of a (row, col) matrix."""
-    return t(argwhere(~np.tri(row, col, offset - 1, dtype=bool)))
+    return t(argwhere(~_triangle(row, col, offset - 1)))
 
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}

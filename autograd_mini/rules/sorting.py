@@ -10,9 +10,10 @@ from ..arrays import array_from
 from ..devices import beside, memory_of
 from ..engine import Array, wrap
 from ..primitive import NUMPY, composition, primitive
+from .axes import either_name, one_axis, reduced_axes
 from .elementwise import isnan, where
 from .index import along, take_along_dim
-from .reduce import any, either_name, extremum_backward, nonempty, one_axis, reduced_axes, selected, without_axis_flat
+from .reduce import any, extremum_backward, nonempty, selected, without_axis_flat
 
 
 @primitive()
