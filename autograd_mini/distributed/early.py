@@ -7,6 +7,7 @@ right after that one, when its gradient is complete, and then goes on.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from typing import TYPE_CHECKING
 
@@ -41,18 +42,14 @@ def _walk(
             for leaf, place in replica.awaits().items() if not create_graph else ():
                 if leaf in first:
                     waited.append(leaf)
-                    handles.append(_call(replica, place, leaf))
+                    told = functools.partial(replica.ready, place)  # after all hooks of the user, who may change it
+                    handles.append(HookHandle(extra_of(leaf).hooks, told))
         # Between two integers, for these are taken.
         ages = {leaf: first[leaf] - i / (len(waited) + 1) for i, leaf in enumerate(dict.fromkeys(waited), 1)}
         return propagate(roots, retain_graph, create_graph, None, ages)
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _call(replica: DistributedDataParallel, place: tuple[int, int], leaf: Node) -> HookHandle:
-    """After all hooks of the user, which may change the gradient."""
-    return HookHandle(extra_of(leaf).hooks, lambda gradient: replica.ready(place, gradient))
 
 
 def _first_uses(roots: list[Node]) -> dict[Node, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import types
 import warnings
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
@@ -367,12 +367,10 @@ class OneCycleLR(LRScheduler):
             raise ValueError(
                 f"Tried to step {self.last_epoch} times. The specified number of total steps is {self.total_steps}"
             )
-        start = 0.0
-        for phase in self._schedule_phases:
-            if self.last_epoch <= phase["end_step"] or phase is self._schedule_phases[-1]:
-                break
-            start = phase["end_step"]
-        done = (self.last_epoch - start) / (phase["end_step"] - start)
+        ends = [phase["end_step"] for phase in self._schedule_phases]
+        i = bisect_left(ends[:-1], self.last_epoch)
+        phase, start = self._schedule_phases[i], ends[i - 1] if i else 0.0
+        done = (self.last_epoch - start) / (ends[i] - start)
         if self.cycle_momentum:
             for group in self.optimizer.param_groups:
                 momentum = self._between(group, phase, "momentum", done)
@@ -467,9 +465,8 @@ class ReduceLROnPlateau(LRScheduler):
                     f" `ReduceLROnPlateau` was initialized ({len(self.min_lrs)}): append to its `min_lrs`."
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
-        olds = self._lrs()
-        news = [max(old * self.factor, low) for old, low in zip(olds, self.min_lrs, strict=True)]
-        self._set(new if old - new > self.eps else old for old, new in zip(olds, news, strict=True))
+        pairs = [(lr, max(lr * self.factor, low)) for lr, low in zip(self._lrs(), self.min_lrs, strict=True)]
+        self._set(new if old - new > self.eps else old for old, new in pairs)
 
 
 class SequentialLR(LRScheduler):

@@ -14,7 +14,7 @@ from ..engine import Array, Node, wrap
 from ..modes import no_grad
 from ..tensor import Tensor
 from ..writes import describe
-from .gradcheck import Function, gradcheck, gradgradcheck, name_of, outputs_of, pull_back
+from .gradcheck import Function, floats, gradcheck, gradgradcheck, name_of, outputs_of, pull_back
 
 Shape = tuple[int, ...]
 DTypeLike = Any
@@ -73,7 +73,7 @@ class _Case:
     def weights(self, outputs: Sequence[Tensor], dtype: DTypeLike = np.float64) -> list[Array]:
         """The same random cotangents on every call."""
         rng = np.random.default_rng(self.seed)
-        return [np.asarray(rng.standard_normal(o.shape)).astype(dtype) for o in outputs if o.dtype.kind == "f"]
+        return [np.asarray(rng.standard_normal(o.shape)).astype(dtype) for o in floats(outputs)]
 
     def run(
         self, arrays: Sequence[Any], needed: Sequence[int] | None = None, weights: list[Array] | None = None
@@ -82,9 +82,12 @@ class _Case:
         outputs = self.call(tensors)
         if not self.differentiable:
             return outputs, []
-        wanted = [x for x in tensors if isinstance(x, Tensor) and x.requires_grad]
         weights = self.weights(outputs) if weights is None else weights
-        return outputs, pull_back([o for o in outputs if o.dtype.kind == "f"], wanted, weights)
+        return outputs, pull_back(floats(outputs), _differentiable(tensors), weights)
+
+
+def _differentiable(inputs: Sequence[Any]) -> list[Tensor]:
+    return [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
 
 
 def battery(
@@ -151,9 +154,9 @@ def _value(case: _Case) -> None:
     """The reference's values; recorded where, and only where, there is a gradient."""
     tensors = case.tensors(case.arrays)
     outputs = case.call(tensors)
-    needed = any(isinstance(x, Tensor) and x.requires_grad for x in tensors)
+    needed = case.differentiable and bool(_differentiable(tensors))
     recorded = any(o.requires_grad for o in outputs)
-    prove(recorded == (needed and case.differentiable), f"requires_grad of the result is {recorded}")
+    prove(recorded == needed, f"requires_grad of the result is {recorded}")
     with no_grad():
         for output, silent in zip(outputs, case.call(tensors), strict=True):
             prove(silent.is_leaf, "something was recorded under no_grad")
@@ -172,8 +175,7 @@ def _gradient(case: _Case) -> None:
     if case.differentiable:
         gradcheck(_fixed(case), tensors, seed=case.seed)
         if case.second_order:
-            outputs = [o for o in case.call(tensors) if o.dtype.kind == "f"]
-            wanted = [x for x in tensors if isinstance(x, Tensor) and x.requires_grad]
+            outputs, wanted = floats(case.call(tensors)), _differentiable(tensors)
             plain, recorded = (pull_back(outputs, wanted, case.weights(outputs), again) for again in (False, True))
             for one, other in zip(plain, recorded, strict=True):
                 assert_close(one, other, 1e-12, "gradient against itself with create_graph")
@@ -257,8 +259,7 @@ def _memory(case: _Case) -> None:
     watched = [np.asarray(x._array) for x in (*given, *outputs)] + seeds
     before = [x.copy() for x in watched]
     if case.differentiable:
-        roots = [o for o in outputs if o.dtype.kind == "f"]
-        live = [(o, wrap(s)) for o, s in zip(roots, seeds, strict=True) if o.requires_grad]
+        live = [(o, wrap(s)) for o, s in zip(floats(outputs), seeds, strict=True) if o.requires_grad]
         autograd.backward([o for o, _ in live], [s for _, s in live], retain_graph=True)
     for array, copy in zip(watched, before, strict=True):
         prove(np.array_equal(array, copy, equal_nan=True), f"{describe(array)} was changed by the operation")

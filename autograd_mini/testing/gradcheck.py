@@ -82,7 +82,7 @@ def _gradcheck(
     func: Function, xs: tuple[Any, ...], eps: float, atol: float, rtol: float, fast: bool, rng: np.random.Generator
 ) -> None:
     wanted = _differentiated(xs)
-    outputs = _floats(func(*xs))
+    outputs = floats(func(*xs))
     first = _joined(o._array for o in outputs)
     weights = [np.asarray(rng.standard_normal(o.shape)) for o in outputs]
     gradients = pull_back(outputs, [xs[i] for i in wanted], [w.copy() for w in weights])
@@ -93,7 +93,7 @@ def _gradcheck(
         with _own_array(xs[i]) as array:
 
             def value() -> Array:
-                return _joined(o._array for o in _floats(func(*xs)))
+                return _joined(o._array for o in floats(func(*xs)))
 
             flat, weight, middle = array.reshape(-1), _joined(weights), value()
             if middle.shape != first.shape or not np.allclose(middle, first, 1e-9, 1e-9, equal_nan=True):
@@ -176,7 +176,7 @@ def outputs_of(result: Any) -> list[Tensor]:
     return outputs
 
 
-def _floats(result: Any) -> list[Tensor]:
+def floats(result: Any) -> list[Tensor]:
     return [o for o in outputs_of(result) if o.dtype.kind == "f"]
 
 
