@@ -293,17 +293,13 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         if epoch is None:
             epoch = self.last_epoch + 1
             self.T_cur += 1
-            if self.T_cur >= self.T_i:
-                self.T_cur %= self.T_i
-                self.T_i *= self.T_mult
         elif epoch < 0:
             raise ValueError(f"Expected non-negative epoch, but got {epoch}")
-        elif self.T_mult == 1:
-            self.T_cur = epoch % self.T_0
-        else:  # T_0 + T_0 m + … for n terms are T_0 (mⁿ - 1) / (m - 1) epochs
-            n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult)) if epoch >= self.T_0 else 0
-            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1) if n else epoch
-            self.T_i = self.T_0 * self.T_mult**n
+        else:
+            self.T_cur, self.T_i = epoch, self.T_0
+        while self.T_cur >= self.T_i:
+            self.T_cur -= self.T_i
+            self.T_i *= self.T_mult
         self.last_epoch = math.floor(epoch)
         self._set(self.get_lr())
 

@@ -199,7 +199,7 @@ FAULTS = [
     Fault(_LR, "if self.last_epoch == 0 or self.last_epoch % self.step_size else self.gamma",
           "if self.last_epoch == 0 or (self.last_epoch + 1) % self.step_size else self.gamma", SCHEDULES),
     Fault(_LR, "(self.last_epoch - 1) * rise", "self.last_epoch * rise", SCHEDULES),
-    Fault(_LR, "            if self.T_cur >= self.T_i:\n", "            if self.T_cur > self.T_i:\n", SCHEDULES),
+    Fault(_LR, "        while self.T_cur >= self.T_i:\n", "        while self.T_cur > self.T_i:\n", SCHEDULES),
     Fault(_LR, "if self.num_bad_epochs > self.patience:", "if self.num_bad_epochs >= self.patience:", SCHEDULES),
     Fault(_LR, "up, last = float(pct_start * self.total_steps) - 1, self.total_steps - 1",
           "up, last = float(pct_start * self.total_steps), self.total_steps - 1", SCHEDULES),

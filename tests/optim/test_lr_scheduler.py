@@ -174,6 +174,17 @@ def test_warm_restarts_take_fractions_of_an_epoch() -> None:
             same(a, b)
 
 
+def test_warm_restarts_jump_to_where_they_step() -> None:
+    """PyTorch's logarithm misses the restart at 1 + 10 + 100."""
+    sgd = optimizer(am)
+    walking, jumping = (ours.CosineAnnealingWarmRestarts(sgd, 1, T_mult=10) for _ in range(2))
+    for epoch in range(1, 130):
+        sgd.step()
+        walking.step()
+        jumping.step(epoch)
+        assert walking.get_last_lr() == jumping.get_last_lr()
+
+
 @pytest.mark.filterwarnings("ignore:Detected call")
 def test_a_jump_takes_the_closed_form() -> None:
     for name in SCHEDULES.keys() - {"SequentialLR", "CosineAnnealingWarmRestarts"}:
