@@ -151,7 +151,7 @@ def read(outputs: list[TensorCore]) -> tuple[Model, Sources]:
         if node.extra is not None and node.extra.where:
             op.source = _without_folders(node.extra.where)
         if scope and scope not in model.modules:
-            model.modules[scope] = _described(scope)
+            model.modules[scope] = described_module(module_of(scope))
         ops.append(op)
         sources.operations.append(node)
     numbers, model.lanes = lanes(node.mode for node in sources.operations)
@@ -190,9 +190,13 @@ def _without_folders(where: str) -> str:
     return re.sub(r'File "(?:[^"]*[/\\])?([^"]*)"', r"\1", where)
 
 
-def _described(scope: str) -> str:
-    """Class and options of the module whose path this is, if it still lives."""
-    module = scope.module() if hasattr(scope, "module") else None
+def module_of(scope: str) -> Any:
+    """The module whose path this is; None if it no longer lives."""
+    return scope.module() if hasattr(scope, "module") else None
+
+
+def described_module(module: Any) -> str:
+    """Its class and options."""
     if module is None:
         return ""
     options = ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import TensorCore
-from .model import NO_PATH, Model, Op, Reading, Sources, Wire, add_wire
+from .model import NO_PATH, Model, Op, Reading, Sources, Wire, add_wire, described_module, module_of
 from .numbers import number
 
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
@@ -22,6 +22,8 @@ def name_wires(model: Model, sources: Sources, params: Any, names: Mapping[str, 
     wire_of = {id(node): wire for wire, node in enumerate(sources.nodes) if node is not None}
     given, lost = named_tensors(params), False
     variables = dict(names) if names is not None else caller_variables()
+    for root in filter(_is_own_module, [params, *variables.values()]):
+        _describe_containers(model, sources, root)
     named = list(variables.items())
     weaker = [list(v.named_parameters()) for v in variables.values() if _is_own_module(v)]
     for source in [named, given, *weaker] if names is not None else [given, *weaker, named]:
@@ -44,6 +46,15 @@ def name_wires(model: Model, sources: Sources, params: Any, names: Mapping[str, 
                 model.wires[wire].name = clean(name, 80)
     if lost:
         model.notes.append("some parameters have no path to the output")
+
+
+def _describe_containers(model: Model, sources: Sources, root: Any) -> None:
+    """The classes of modules that only hold others: no operation knows them, but the module at their root does."""
+    inside, scopes = dict(root.named_modules()), {node.mode.scope for node in sources.operations}
+    if any(scope in inside and inside[scope] is module_of(scope) for scope in scopes):
+        paths = {scope[: dot.start()] for scope in scopes for dot in re.finditer(r"\.", scope)}
+        for path in paths & inside.keys():
+            model.modules.setdefault(path, described_module(inside[path]))
 
 
 def _draw_alone(model: Model, sources: Sources, name: str, tensor: TensorCore) -> None:

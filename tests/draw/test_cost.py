@@ -152,6 +152,13 @@ def test_time_is_measured_only_when_asked_for() -> None:
         draw_graph(loss, names=names, cost="flops")
 
 
+def test_the_time_of_rules_that_take_their_inputs_by_position() -> None:
+    x = am.tensor([[1.0, 2.0, 4.0]], requires_grad=True)
+    loss = nn.LayerNorm(3)(x)
+    (first, *_) = draw_graph(loss, names={}, cost="time").cost().ops
+    assert first.seconds is not None and first.seconds[1] > 0
+
+
 @needs_dot
 @pytest.mark.parametrize("style", ["wire", "module"])
 def test_it_is_in_the_picture(style: str) -> None:

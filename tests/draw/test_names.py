@@ -57,3 +57,21 @@ def test_tensors_as_params_need_no_names() -> None:
 def test_clean_replaces_what_cannot_be_shown_and_cuts_in_the_middle() -> None:
     assert clean("a\0b\x1b\ud800\u2028c\nd") == "a\ufffdb\ufffd\ufffd\ufffdc\nd"
     assert clean("x" * 5000, 80) == "x" * 40 + "…" + "x" * 40
+
+
+def test_one_that_needs_no_gradient_does_not_hide_that_others_have_no_path() -> None:
+    a = am.tensor(1.0, requires_grad=True)
+    params = {"a": a, "lost": am.tensor(2.0, requires_grad=True), "mask": am.tensor(3.0)}
+    assert "some parameters have no path" in draw_graph(a * 2, params).text()
+    assert "no path" not in draw_graph(a * 2, {"a": a, "mask": params["mask"]}).text()
+
+
+def test_modules_that_only_hold_others_have_their_class() -> None:
+    block = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    net = nn.Sequential(block, nn.Linear(2, 1))
+    loss = net(am.ones(1, 2)).sum()
+    folded = draw_graph(loss, net, names={}, style="module")
+    assert folded.model.modules["0"] == "Sequential"
+    assert "⊞ 0" in folded.dot and "Sequential" in folded.dot
+    assert "Sequential" in draw_graph(loss, style="module").dot  # found among the variables of the caller
+    assert "0" not in draw_graph(loss, block, names={}).model.modules  # its paths begin elsewhere
