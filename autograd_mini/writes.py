@@ -35,11 +35,11 @@ class Writes:
         """`array` has just been written; recorded: by an operation that backward will pass through."""
         key = id(memory := owner(array))
         with self._lock:
-            if key not in self._entries:
+            if (entry := self._entries.get(key)) is None:
                 entries = self._entries
-                entries[key] = (weakref.ref(memory, lambda _: entries.pop(key, None)), [0, 0, 0])
-            numbers, number = self._entries[key][1], tick()
-            numbers[0] = self.last = max(number, self.last)
+                entry = entries[key] = (weakref.ref(memory, lambda _: entries.pop(key, None)), [0, 0, 0])
+            numbers = entry[1]
+            numbers[0] = self.last = tick()
             numbers[2] += 1
             if recorded:
                 numbers[1] = self.recorded = numbers[0]
@@ -54,8 +54,8 @@ writes = Writes()
 
 
 def owner(array: Any) -> Any:
-    """The array whose memory this one shows."""
-    while (base := array.base) is not None and is_memory(base):
+    """The array whose memory this one shows; of what is no array, the thing itself."""
+    while (base := getattr(array, "base", None)) is not None and is_memory(base):
         array = base
     return array
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..tensor import Tensor
-from .optimizer import TIDY_EVERY, Group, Optimizer, Params, check, constant, tidy, tidy_square_limit, zeros
+from .optimizer import TIDY_EVERY, Group, Optimizer, Params, check, tidy_squares, zeros
 
 
 class Adadelta(Optimizer):
@@ -48,24 +48,23 @@ class Adadelta(Optimizer):
         check(options, eps="epsilon value", weight_decay="weight_decay value")
 
     def _update(self, param: Tensor, group: Group) -> None:
-        state, dtype = self.state[param], param.dtype
+        state = self.state[param]
         tidies = self._tick(state) % TIDY_EVERY == 0
         averages = [zeros(state, name, param) for name in ("square_avg", "acc_delta")]
-        options = (group["rho"], 1 - group["rho"], group["eps"], group["lr"])
-        rho, rest, eps, lr = (constant(c, param._array) for c in options)
-        limit = tidy_square_limit(dtype, group["eps"] ** 0.5) if tidies else 0.0
+        rho, eps, lr = (float(group[name]) for name in ("rho", "eps", "lr"))
         for p, g, v, u, t, d in self._blocks(param, group, *averages, weight_decay=group["weight_decay"]):
-            if limit:
-                tidy(v, limit, t)
-                tidy(u, limit, t)
+            if tidies:
+                for average in (v, u):
+                    tidy_squares(average, eps**0.5, t)
             v *= rho
-            np.multiply(g, g, t)
-            v += np.multiply(rest, t, t)
-            np.sqrt(np.add(u, eps, d), d)
+            t = np.multiply(g, g, t)
+            v += np.multiply(1 - rho, t, t)
+            d = np.add(u, eps, d)
+            np.sqrt(d, d)
             np.sqrt(np.add(v, eps, t), t)
             d /= t
             d *= g
             u *= rho
             np.multiply(d, d, t)
-            u += np.multiply(rest, t, t)
+            u += np.multiply(1 - rho, t, t)
             p -= np.multiply(lr, d, d)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..engine import wrap
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Params, check, constant
+from .optimizer import Group, Optimizer, Params, check
 
 
 class Adagrad(Optimizer):
@@ -55,10 +55,11 @@ class Adagrad(Optimizer):
     def _update(self, param: Tensor, group: Group) -> None:
         state = self.state[param]
         step = self._tick(state)
-        lr = float(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
-        rate, eps = constant(lr, param._array), constant(group["eps"], param._array)
+        rate = float(group["lr"]) / (1 + (step - 1) * float(group["lr_decay"]))
+        eps = float(group["eps"])
         for p, g, s, t in self._blocks(param, group, state["sum"], weight_decay=group["weight_decay"]):
-            s += np.multiply(g, g, t)
+            t = np.multiply(g, g, t)
+            s += t
             np.sqrt(s, t)
             t += eps
             np.divide(g, t, t)

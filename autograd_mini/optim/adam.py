@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..tensor import Tensor
-from .optimizer import TIDY_EVERY, Group, Optimizer, Params, check, constant, tidy, tidy_limit, tidy_square_limit, zeros
+from .optimizer import TIDY_EVERY, Group, Optimizer, Params, check, tidy, tidy_squares, zeros
 
 
 class Adam(Optimizer):
@@ -56,26 +56,25 @@ class Adam(Optimizer):
         check(options, weight_decay="weight_decay value")
 
     def _update(self, param: Tensor, group: Group) -> None:
-        state, dtype, (beta1, beta2) = self.state[param], param.dtype, group["betas"]
-        lr, decay, decoupled = float(group["lr"]), group["weight_decay"], group["decoupled_weight_decay"]
+        state, (beta1, beta2) = self.state[param], map(float, group["betas"])
+        lr, decay, decoupled = float(group["lr"]), float(group["weight_decay"]), group["decoupled_weight_decay"]
         step = self._tick(state)
         names = ["exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * group["amsgrad"]]
         averages = [zeros(state, name, param) for name in names]
         # lr m̂ / (√v̂ + ε), with the scalars gathered: size m / (√v + ε')
         root = math.sqrt(1 - beta2**step)
-        options = (lr / (1 - beta1**step) * root, group["eps"] * root, 1 - beta1, beta2, 1 - beta2, 1 - lr * decay)
-        size, eps, rest1, b2, rest2, shrink = (constant(c, param._array) for c in options)
-        blocks = self._blocks(param, group, *averages, weight_decay=0 if decoupled else decay)
-        for p, g, m, v, *largest, t in blocks:
+        size, eps = lr / (1 - beta1**step) * root, float(group["eps"]) * root
+        for p, g, m, v, *largest, t in self._blocks(param, group, *averages, weight_decay=0 if decoupled else decay):
             if decoupled and decay:
-                p *= shrink
-            m += np.multiply(rest1, np.subtract(g, m, t), t)
-            v *= b2
+                p *= 1 - lr * decay
+            t = np.subtract(g, m, t)
+            m += np.multiply(1 - beta1, t, t)
+            v *= beta2
             np.multiply(g, g, t)
-            v += np.multiply(rest2, t, t)
+            v += np.multiply(1 - beta2, t, t)
             if step % TIDY_EVERY == 0:
-                tidy(m, tidy_limit(dtype), t)
-                tidy(v, tidy_square_limit(dtype, float(eps)), t)
+                tidy(m, t)
+                tidy_squares(v, eps, t)
             np.sqrt(np.maximum(largest[0], v, out=largest[0]) if largest else v, t)
             t += eps
             np.divide(m, t, t)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import threading
@@ -156,33 +155,36 @@ class Optimizer:
 
     def _blocks(
         self, param: Tensor, group: Group, *buffers: Tensor, weight_decay: float
-    ) -> Iterator[tuple[Array, ...]]:
+    ) -> Iterable[tuple[Array, ...]]:
         """Piece by piece: (p, g, a piece of each buffer, `_spares` scratches), to be changed in place, but for g.
 
         g is the gradient, its sign turned if `maximize`, plus weight_decay * p. A formula that runs over a block
         of memory in several passes finds it in the cache, and needs a scratch of the block's size, not the parameter's.
+        A small parameter is one piece, and its scratches are None: as `out` of a ufunc they let NumPy make an array.
         """
-        whole = memory(param)
-        arrays = [whole, memory_of(param.grad._array), *[b._array for b in buffers]]  # type: ignore[union-attr]
-        turned, small = group["maximize"], whole.size <= SMALL or not on_host(whole)
-        writes.note(whole)
+        p, g, maximize = memory(param), memory_of(param.grad._array), group["maximize"]  # type: ignore[union-attr]
+        averages = [b._array for b in buffers]
+        writes.note(p)
+        if not p.ndim:  # of numbers NumPy makes numbers, which no `out` can be
+            p, g, *averages = (a.reshape(1) for a in (p, g, *averages))
+        if p.size > SMALL and on_host(p):
+            return self._large([p, g, *averages], maximize, weight_decay)
+        g = _direction(p, g, maximize, weight_decay) if maximize or weight_decay else g
+        return ((p, g, *averages, *[None] * self._spares),)
+
+    def _large(self, arrays: list[Array], maximize: bool, weight_decay: float) -> Iterator[tuple[Array, ...]]:
         shape = None
-        for p, g, *pieces in [arrays] if small else _pieces(arrays):
+        for p, g, *pieces in _pieces(arrays):
             if shape != p.shape:  # the last piece may be shorter
-                shape, (own, *spares) = p.shape, self._scratch(p, small)
-            if weight_decay:
-                decay = np.multiply(p, constant(weight_decay, p), own)
-                g = np.subtract(decay, g, own) if turned else np.add(decay, g, own)
-            elif turned:
-                g = np.negative(g, own)
+                shape, (own, *spares) = p.shape, self._scratch(p)
+            if maximize or weight_decay:
+                g = _direction(p, g, maximize, weight_decay, own)
             elif not g.flags.forc:  # in another memory order than p: copied once rather than read askew several times
                 g = np.positive(g, own)
             yield (p, g, *pieces, *spares)
 
-    def _scratch(self, p: Array, small: bool) -> list[Any]:
-        """1 + `_spares` arrays like this piece; the first is None for a small one: let NumPy make it if needed."""
-        if small:
-            return [None, *[np.empty_like(p) for _ in range(self._spares)]]
+    def _scratch(self, p: Array) -> list[Array]:
+        """1 + `_spares` arrays like this piece."""
         kept: dict[Any, Array] = self.__dict__.setdefault("_scratches", {})
         if p.dtype not in kept:
             kept[p.dtype] = np.empty((1 + self._spares, BLOCK), p.dtype)
@@ -275,18 +277,6 @@ def check(options: Group, **names: str) -> None:
             raise ValueError(f"Invalid {what}: {value}")
 
 
-def constant(value: Any, like: Array) -> Array:
-    """A number as a 0-d array of this one's dtype: a ufunc takes it twice as fast as a Python number."""
-    return _constant(float(value), like.dtype) if on_host(like) else like.dtype.type(value)
-
-
-@functools.lru_cache(maxsize=256)
-def _constant(value: float, dtype: np.dtype[Any]) -> Array:
-    array = np.array(value, dtype)
-    array.flags.writeable = False  # all optimizers share it
-    return array
-
-
 def zeros(state: State, name: str, param: Tensor) -> Tensor:
     """The entry of this name in a state; the first time zeros, in the parameter's shape, dtype and memory order."""
     if state.get(name) is None:
@@ -294,34 +284,40 @@ def zeros(state: State, name: str, param: Tensor) -> Tensor:
     return state[name]  # type: ignore[no-any-return]
 
 
-def tidy_limit(dtype: np.dtype[Any]) -> float:
-    """Below this, a decaying average is set to 0 now and then, before it gets denormal.
+def tidy(average: Array, scratch: Array | None) -> None:
+    """Set to 0 what has become tiny in a decaying average, before it gets denormal.
 
     Averages of what has become 0 (the gradients of pixels at the edge) decay by a constant factor per step until they
     are denormal numbers, on which processors are slower: a square root took 3.6 times as long on an AMD EPYC. It is
     enough to look every 32 steps: above the limit, 2^20 times the smallest normal number, no factor of 0.65 or more
     reaches the denormal ones in between.
     """
-    return float(np.finfo(dtype).tiny) * 2.0**20 if dtype.itemsize > 2 else 0.0
+    np.copyto(average, 0, where=np.abs(average, scratch) < _tiny(average.dtype))
 
 
-def tidy_square_limit(dtype: np.dtype[Any], eps: float) -> float:
+def tidy_squares(average: Array, eps: float, scratch: Array | None) -> None:
     """The same for an average v of squares that is used as √v + eps.
 
     In float32 the limit is 1.2e-32, and its root 1.1e-16 is lost in rounding where it is added to eps = 1e-8: so the
     step is the same number. Where eps is too small for that, nothing is set to 0.
     """
-    limit = tidy_limit(dtype)
-    return limit if math.sqrt(limit) < eps * np.finfo(dtype).eps else 0.0
+    if math.sqrt(_tiny(average.dtype)) < eps * np.finfo(average.dtype).eps:
+        tidy(average, scratch)
 
 
-def tidy(average: Array, limit: float, scratch: Array) -> None:
-    """Set to 0 what is smaller than the limit."""
-    if limit:
-        np.copyto(average, 0, where=np.abs(average, scratch) < limit)
+def _tiny(dtype: np.dtype[Any]) -> float:
+    return float(np.finfo(dtype).tiny) * 2.0**20 if dtype.itemsize > 2 else 0.0
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers
+
+
+def _direction(p: Array, g: Array, maximize: bool, weight_decay: float, out: Array | None = None) -> Array:
+    """±g + weight_decay p."""
+    if not weight_decay:
+        return np.negative(g, out)
+    out = np.multiply(p, float(weight_decay), out)
+    return np.subtract(out, g, out) if maximize else np.add(out, g, out)
 
 
 def _pieces(arrays: list[Array]) -> Iterator[list[Array]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..tensor import Tensor
-from .optimizer import TIDY_EVERY, Group, Optimizer, Params, check, constant, tidy, tidy_limit, tidy_square_limit, zeros
+from .optimizer import TIDY_EVERY, Group, Optimizer, Params, check, tidy, tidy_squares, zeros
 
 
 class RMSprop(Optimizer):
@@ -48,26 +48,24 @@ class RMSprop(Optimizer):
         )
 
     def _update(self, param: Tensor, group: Group) -> None:
-        state, dtype = self.state[param], param.dtype
+        state = self.state[param]
         momentum, centered = group["momentum"] > 0, group["centered"]
         tidies = self._tick(state) % TIDY_EVERY == 0
         names = ["square_avg", *["momentum_buffer"] * momentum, *["grad_avg"] * centered]
         averages = [zeros(state, name, param) for name in names]
-        options = (group["lr"], group["alpha"], 1 - group["alpha"], group["eps"], group["momentum"])
-        lr, alpha, rest, eps, mu = (constant(c, param._array) for c in options)
-        blocks = self._blocks(param, group, *averages, weight_decay=group["weight_decay"])
-        for p, g, v, *others, t in blocks:
+        lr, alpha, eps, mu = (float(group[name]) for name in ("lr", "alpha", "eps", "momentum"))
+        for p, g, v, *others, t in self._blocks(param, group, *averages, weight_decay=group["weight_decay"]):
             v *= alpha
-            np.multiply(g, g, t)
-            v += np.multiply(rest, t, t)
+            t = np.multiply(g, g, t)
+            v += np.multiply(1 - alpha, t, t)
             if centered:
                 m = others[-1]
-                m += np.multiply(rest, np.subtract(g, m, t), t)
+                m += np.multiply(1 - alpha, np.subtract(g, m, t), t)
                 np.subtract(v, np.multiply(m, m, t), t)
                 np.sqrt(t, t)
             else:
                 if tidies:
-                    tidy(v, tidy_square_limit(dtype, group["eps"]), t)
+                    tidy_squares(v, eps, t)
                 np.sqrt(v, t)
             t += eps
             np.divide(g, t, t)
@@ -76,7 +74,7 @@ class RMSprop(Optimizer):
                 b *= mu
                 b += t
                 if tidies:
-                    tidy(b, tidy_limit(dtype), t)
+                    tidy(b, t)
                 np.multiply(lr, b, t)
             else:
                 t *= lr

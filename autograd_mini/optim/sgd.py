@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from .optimizer import TIDY_EVERY, Group, Optimizer, Params, check, constant, tidy, tidy_limit, zeros
+from .optimizer import TIDY_EVERY, Group, Optimizer, Params, check, tidy, zeros
 
 
 class SGD(Optimizer):
@@ -46,26 +46,23 @@ class SGD(Optimizer):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
 
     def _update(self, param: Tensor, group: Group) -> None:
-        dtype, decay = param.dtype, group["weight_decay"]
-        lr = constant(group["lr"], param._array)
-        if not group["momentum"]:
+        lr, decay = float(group["lr"]), group["weight_decay"]
+        mu, rest = float(group["momentum"]), 1 - float(group["dampening"])
+        if not mu:
             for p, g, t in self._blocks(param, group, weight_decay=decay):
                 p -= np.multiply(lr, g, t)
             return
-        mu, rest = constant(group["momentum"], param._array), constant(1 - group["dampening"], param._array)
         state = self.state[param]
         start = state.get("momentum_buffer") is None
         buffer = zeros(state, "momentum_buffer", param)
-        limit = 0.0 if self._steps % TIDY_EVERY else tidy_limit(dtype)
         damped: Any = group["dampening"] != 0 and not start
         for p, g, b, t in self._blocks(param, group, buffer, weight_decay=decay):
             b *= mu
             b += np.multiply(rest, g, t) if damped else g
-            if limit:
-                tidy(b, limit, t)
+            if self._steps % TIDY_EVERY == 0:
+                tidy(b, t)
+            t = np.multiply(lr if not group["nesterov"] else mu, b, t)
             if group["nesterov"]:
-                np.multiply(mu, b, t)
                 t += g
-                p -= np.multiply(lr, t, t)
-            else:
-                p -= np.multiply(lr, b, t)
+                t *= lr
+            p -= t

@@ -350,10 +350,18 @@ def test_tiny_averages_stay_where_they_would_matter() -> None:
 
 
 def test_half_precision_is_never_tidied() -> None:
-    assert base.tidy_limit(np.dtype(np.float16)) == 0.0
-    limit32 = base.tidy_square_limit(np.dtype(np.float32), 1e-8)
-    assert limit32 > 0 and np.float32(limit32**0.5) + np.float32(1e-8) == np.float32(1e-8)
-    assert base.tidy_square_limit(np.dtype(np.float32), 1e-12) == 0.0
+    average = np.array([np.finfo(np.float16).smallest_subnormal])
+    base.tidy(average, None)
+    assert average.dtype == np.float16 and average[0] > 0
+
+
+def test_squares_are_tidied_only_where_eps_hides_them() -> None:
+    squares = np.array([1e-32, 2e-32], np.float32)
+    assert np.sqrt(squares[0]) + np.float32(1e-8) == np.float32(1e-8)
+    base.tidy_squares(squares, 1e-12, None)
+    assert squares[0] > 0
+    base.tidy_squares(squares, 1e-8, None)
+    assert squares[0] == 0 and squares[1] > 0
 
 
 def test_no_warnings_on_a_plain_run() -> None:
