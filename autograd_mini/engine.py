@@ -24,6 +24,7 @@ import numpy as np
 
 from .devices import copy_of, is_memory, memory_of, on_host, shows_once
 from .modes import Mode, Watcher, current_mode, run_in
+from .sums import blas_sums, sum_of_rows
 from .writes import check_inputs, check_kept, owner, recorded_at, tick, writes
 
 if TYPE_CHECKING:
@@ -482,8 +483,8 @@ def _steps(node: Node) -> Iterable[tuple[int, Rule, Any]]:
 def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     """Sum `gradient` over the axes along which an input of this shape was broadcast."""
     lead = len(gradient.shape) - len(shape)
-    if lead == 1 and gradient.shape[1:] == shape:  # a bias: half the time of what follows
-        return np.add.reduce(gradient, axis=0)
+    if lead > 0 and len(shape) == 1 and gradient.shape[-1:] == shape != (1,) and blas_sums(gradient):
+        return sum_of_rows(gradient)  # a bias
     if lead < 0:
         return np.broadcast_to(gradient, shape)
     axes = (*range(lead), *(lead + k for k, n in enumerate(shape) if n == 1 != gradient.shape[lead + k]))
@@ -506,7 +507,7 @@ def _own(result: Array, gradient: Array, kept: tuple[Any, ...]) -> Array:
         return result.copy()
     memory = owner(result)
     for other in (gradient, *kept):
-        if is_memory(other) and owner(other) is memory:
+        if owner(other) is memory:
             return result.copy()
     return result
 
@@ -516,7 +517,7 @@ _commit = threading.RLock()  # gradients of shared leaves are added by one threa
 
 def accumulate(node: Node, gradient: Array) -> None:
     """Add to the `.grad` that this node holds; `gradient` is the node's to keep."""
-    extra = extra_of(node)
+    extra = node.extra or extra_of(node)
     with _commit:
         if isinstance(gradient, TensorCore):  # create_graph: the sum is recorded, too
             extra.grad = gradient if extra.grad is None else run_in({"grad": True}, add, extra.grad, gradient)  # type: ignore[assignment]

@@ -412,6 +412,7 @@ _PROSE = {  # what NumPy says: what that means here
     "requested shape": "it could not be broadcast to that shape: only missing axes, and those of length 1, can grow",
     "not be broadcast together": f"the shapes could not be broadcast together: {_BROADCAST}",
     "all the input array": "tensors to be joined must have equal lengths on all axes but the one they are joined along",
+    "not aligned": "the axes that are multiplied with each other differ in length; transpose or reshape one of them",
     "core dimension": "the axes that are multiplied with each other differ in length; transpose or reshape one of them",
     "enough dimensions": "expected a vector or a matrix, not a single number; use * or reshape it",
     "supported for the input types": "only integers and booleans have bits; a mask of x is, say, x > 0",

@@ -13,6 +13,7 @@ import numpy as np
 from ..devices import beside
 from ..engine import Array, TensorCore
 from ..primitive import NUMPY, ShapeError, call, composition, primitive
+from ..sums import rows
 from .elementwise import where
 from .reduce import sum, vector_norm
 from .shape import broadcast_to, diagonal, movedim, numpy_as, permute_axes, reshape_to, roll, swapaxes, tril, triu
@@ -33,19 +34,18 @@ def _check_square(x: Array) -> None:
 # ------------------------------------------------------------------------------------------------- products
 
 
-def rows(x: Array) -> Array:
-    """All rows of a batch of matrices as one matrix."""
-    return x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
-
-
 def product(x: Array, y: Array) -> Array:
-    """x @ y; of float16 by float32, for BLAS knows no halves, and NumPy's own loop is 200 times slower."""
+    """x @ y; of float16 by float32, for BLAS knows no halves, and NumPy's own loop is 200 times slower.
+
+    Of matrices by `dot`: it takes 0.6 µs where @ takes 1.4, and hands to BLAS what @ leaves to a slow loop (a column by
+    a row, views with gaps).
+    """
     if isinstance(x, TensorCore) or isinstance(y, TensorCore):
         return x @ y
     if x.ndim > 2 and y.ndim == 2:  # one product of all rows, not one for each matrix: a quarter faster
         return product(rows(x), y).reshape((*x.shape[:-1], y.shape[1]))
     if x.dtype is not _HALF:
-        return x @ y
+        return x.dot(y) if 0 < x.ndim < 3 and 0 < y.ndim < 3 else x @ y
     with np.errstate(over="ignore"):  # inf, as in PyTorch
         return (x.astype(np.float32) @ y.astype(np.float32)).astype(_HALF)
 
