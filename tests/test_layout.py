@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "sums": set(),
     "engine": {"writes", "modes", "devices", "sums"},
     "primitive": {"engine", "modes", "writes", "devices", "dtypes", "arrays"},
-    "rules": {"arrays", "sums", "writes", "engine", "modes", "devices", "primitive", "rules"},
+    "rules": {"arrays", "dtypes", "sums", "writes", "engine", "modes", "devices", "primitive", "rules"},
     "protocols": {*LOW, "rules"},
     "in_place": {*LOW, "rules"},
     "tensor": {*LOW, "rules", "protocols", "in_place"},
