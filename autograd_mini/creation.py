@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import operator
 import os
 from collections.abc import Callable, Sequence
@@ -297,8 +298,7 @@ def randint(
 def randint_like(x: Any, low: Any, high: Any = None, *, dtype: DTypeLike = None, requires_grad: bool = False) -> Tensor:
     """`randint` in the shape and dtype of x."""
     low, high = (0, low) if high is None else (low, high)
-    kind = x.dtype if dtype is None else dtype
-    return randint(low, high, tuple(x.shape), dtype=kind, requires_grad=requires_grad)
+    return _filled_like(functools.partial(randint, low, high), x, dtype, None, requires_grad)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DTypeLike = np.int64) -> Tensor:

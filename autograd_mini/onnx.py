@@ -58,10 +58,6 @@ class Step:
     def shapes(self) -> list[tuple[int, ...]]:
         return [tuple(np.shape(value)) for value in self.values]
 
-    @property
-    def place(self) -> str:
-        return f"{self.name} in {self.node.mode.scope or 'the model'}"
-
 
 @dataclass
 class Call:
@@ -90,7 +86,7 @@ class _Run:
             if tensor._node is not None:
                 self._by_node[tensor._node] = name
         with ModeSwitch(grad=True, watch=self):
-            self.outputs = [self._output(tensor) for tensor in _flat(model(*inputs.values()))]
+            self.outputs = [(t._array, self._source(t._node, t._array)) for t in _flat(model(*inputs.values()))]
 
     def forward(self, node: Node, out: Array, env: tuple[Any, ...]) -> None:
         prim = node.primitive
@@ -111,9 +107,6 @@ class _Run:
         if source is not None and writes.of(array)[0] > since > 0:
             raise OnnxExportError(f"{source} was changed in place and then used without its history")
         return source
-
-    def _output(self, tensor: TensorCore) -> tuple[Any, Source]:
-        return tensor._array, self._source(tensor._node, tensor._array)
 
 
 def _flat(output: Any) -> Iterator[TensorCore]:
@@ -189,8 +182,8 @@ class Graph:
         factor = times_batch(one, other)
         if not self._batch_name:
             assert self._batch is not None
-            shape = self.add("Shape", self._batch[0])
-            self._batch_name = self.add("Slice", shape, *(self.constant([self._batch[1] + i]) for i in (0, 1)))
+            name, axis = self._batch
+            self._batch_name = self.add("Shape", name, start=axis, end=axis + 1)
         return self._batch_name if factor == 1 else self.add("Mul", self._batch_name, self.constant([factor]))
 
     def value(self, one: Any, other: Any, dtype: Any) -> str:
@@ -327,7 +320,8 @@ def _emit_all(graph: Graph, one: _Run, other: _Run) -> None:
             inputs = [_input(graph, names, first, second, j) for j in range(len(first.values))]
             names[i] = EMITTERS[first.name](graph, Call(first, second, inputs))
         except OnnxExportError as error:
-            raise OnnxExportError(f"{first.place} cannot be exported: {error}") from None
+            place = f"{first.name} in {first.node.mode.scope or 'the model'}"
+            raise OnnxExportError(f"{place} cannot be exported: {error}") from None
     graph.scope = ""
     one.outputs = [(array, names.get(source, source)) for array, source in one.outputs]
 

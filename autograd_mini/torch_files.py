@@ -138,14 +138,12 @@ def _run(program: bytes, storage: Callable[..., Array]) -> Any:
                 stack.append(tuple(pop(len(stack) - int(name[-1]))))
             case "TUPLE":
                 stack.append(tuple(pop(marks.pop())))
-            case "APPEND":
-                _extend(stack[-2], pop(len(stack) - 1))
-            case "APPENDS":
-                _extend(stack[marks[-1] - 1], pop(marks.pop()))
-            case "SETITEM":
-                _update(stack[-3], pop(len(stack) - 2))
-            case "SETITEMS":
-                _update(stack[marks[-1] - 1], pop(marks.pop()))
+            case "APPEND" | "APPENDS":
+                items = pop(marks.pop() if name == "APPENDS" else len(stack) - 1)
+                _extend(stack[-1], items)
+            case "SETITEM" | "SETITEMS":
+                items = pop(marks.pop() if name == "SETITEMS" else len(stack) - 2)
+                _update(stack[-1], items)
             case "BINPUT" | "LONG_BINPUT":
                 memo[argument] = stack[-1]
             case "MEMOIZE":
