@@ -122,7 +122,7 @@ WAYS = (  # gate, way, function, the notes' time in microseconds
 
 def compare_speed(repeats: int) -> dict[str, float]:
     """Microseconds per call; every way is right, first of all."""
-    print("\n2. The same gates, several ways: microseconds per call, here and in the notes\n")
+    print("\n2. The same gates, several ways: microseconds per call, here and in the lecture notes\n")
     times = {}
     for name, way, gate, notes in WAYS:
         assert [gate(x1, x2) for x1, x2 in INPUTS.int().tolist()] == TRUTH[name], (name, way)
@@ -199,22 +199,29 @@ def learned(steps: int) -> tuple[dict[str, nn.Module], dict[str, list[int]], int
     return models, answers, found
 
 
-def draw_by_hand() -> Any:
-    """Where each gate answers 1."""
-    figure = common.figure(9, 8.6, "Gates with weights set by hand: one line each, and two for XOR")
-    for axes, (name, gate) in zip(figure.subplots(2, 2).ravel(), {**GATES, "XOR": xor}.items(), strict=True):
-        decision_regions(gate, INPUTS, TRUTH[name], title=name, threshold=0.5, axes=axes)
+def draw_gates(figure: Any, axes: list[Any], gates: dict[str, Any], threshold: float) -> Any:
+    """Where each gate answers 1; "XOR, two layers" has the truth of XOR. One legend, ticks where the rows are."""
+    for square, (name, gate) in zip(axes, gates.items(), strict=True):
+        decision_regions(gate, INPUTS, TRUTH[name.split(",")[0]], title=name, threshold=threshold, axes=square)
+        square.get_legend().remove()
+        square.set(xticks=[0, 1], yticks=[0, 1], xlabel="x1")
+        square.set_ylabel("x2", rotation=0)
+    handles, _ = axes[0].get_legend_handles_labels()
+    figure.legend(handles, ["answer 0", "answer 1"], loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def draw_by_hand() -> Any:
+    figure = common.figure(9, 8.6, "Gates with weights set by hand: one line each, and two for XOR")
+    return draw_gates(figure, list(figure.subplots(2, 2).flat), {**GATES, "XOR": xor}, 0.5)
 
 
 def draw_learned(models: dict[str, nn.Module]) -> Any:
     figure = common.figure(10, 7, "Gates with weights learned: a single perceptron fails at XOR, two layers do not")
-    *grid, empty = figure.subplots(2, 3).ravel()
+    *axes, empty = figure.subplots(2, 3).flat
     empty.axis("off")
-    for axes, (name, model) in zip(grid, models.items(), strict=True):
-        title = "XOR, one perceptron" if name == "XOR" else name
-        decision_regions(model, INPUTS, TRUTH[name.split(",")[0]], title=title, threshold=0.0, axes=axes)
-    return figure
+    gates = {"XOR, one perceptron" if name == "XOR" else name: model for name, model in models.items()}
+    return draw_gates(figure, axes, gates, 0.0)
 
 
 def draw_xor() -> Graph:

@@ -128,7 +128,7 @@ def check_loops() -> dict[str, Any]:
     z = (x + y).relu()
     print("\n2. Loops against the library\n")
     print(f"   relu(x + y) of fifty numbers: {z[:10].tolist()} …, in all {z.sum().item()}")
-    print("   the notes' figures            [10, 12, 5, 2, 7, 10, 15, 9, 12, 11] …, in all 494")
+    print("   the lecture notes' figures    [10, 12, 5, 2, 7, 10, 15, 9, 12, 11] …, in all 494")
     rng = np.random.default_rng(1)
     A, B, v, w = rng.standard_normal((4, 3)), rng.standard_normal((3, 5)), *rng.standard_normal((2, 3))
     a, b, p, q = map(am.from_numpy, (A, B, v, w))

@@ -42,7 +42,7 @@ def relu(x: am.Tensor) -> am.Tensor:
 ACTIVATIONS: dict[str, tuple[Function, str]] = {
     "step": (step, "0 wherever there is one: nothing to learn from"),
     "sigmoid": (sigmoid, "σ (1 − σ): at most ¼, and almost 0 far out"),
-    "relu": (relu, "1 where x > 0, else 0 (at the kink maximum gives ½, relu 0)"),
+    "relu": (relu, "1 or 0; at 0 itself maximum(0, x), as here, shares ½, and am.relu says 0"),
     "identity": (lambda x: x * 1, "1"),
 }
 

@@ -47,7 +47,7 @@ def cost_curve(pictures: common.Pictures) -> list[float]:
     W = am.linspace(-3, 5, 15, dtype=am.float64).requires_grad_()
     cost = ((W[:, None] * x - y) ** 2).mean(1)
     (slope,) = am.autograd.grad(cost.sum(), W)
-    print("1. The cost of one weight, x = y = (1, 2, 3)\n")
+    print("1. The cost of one weight, x = y = (1, 2, 3), here and in the lecture notes\n")
     print("        W |     cost |    notes |    slope")
     for w, c, notes, s in zip(W.tolist(), cost.tolist(), NOTES_COST, slope.tolist(), strict=True):
         print(f"   {w:6.3f} | {c:8.5f} | {notes:8.5f} | {s:8.3f}")
@@ -97,7 +97,7 @@ def brute_force(weights: int) -> dict[str, Any]:
     """Nudge each weight and look what the loss does; or ask for the gradient."""
     print(f"\n3. Brute force against the gradient: {weights:,} weights\n")
     slope = (0.6 - 0.4) / (0.35 - 0.25)
-    print("   In the notes' example a weight of 0.3 gives a loss of 0.5, 0.35 gives 0.6 and 0.25 gives 0.4:")
+    print("   In the lecture notes' example a weight of 0.3 gives a loss of 0.5, 0.35 gives 0.6 and 0.25 gives 0.4:")
     print(f"   the slope is about (0.6 - 0.4) / (0.35 - 0.25) = {slope:.0f}, so the weight must become smaller.")
     am.manual_seed(0)
     x, y = am.randn(200, weights, dtype=am.float64), am.randn(200, dtype=am.float64)
@@ -150,7 +150,9 @@ def _draw_learning_rates(paths: dict[str, list[float]]) -> Any:
         w, at = np.linspace(BEST - span, BEST + span, 200), np.array(path)
         axes.plot(w, CURVATURE / 2 * (w - BEST) ** 2 + 1 / 12, color="#999999")
         axes.plot(at, CURVATURE / 2 * (at - BEST) ** 2 + 1 / 12, "o-", color=COLORS[1], markersize=4, linewidth=1)
-        axes.set(title=name, xlabel="W")
+        start = at[0], CURVATURE / 2 * (at[0] - BEST) ** 2 + 1 / 12
+        axes.annotate("start", start, (-6, 0), textcoords="offset points", ha="right", va="center")
+        axes.set(title=name, xlabel="W", ylabel="cost")
     return figure
 
 
@@ -220,7 +222,7 @@ def notes_momentum(steps: int, lr: float = 0.05, momentum: float = 0.9) -> dict[
             w1 += 0.1 * past - 0.1 * slope
         loss, count = value.item(), count + 1
     apart = (w - ours).abs().max().item()
-    print("\n6. Momentum in the notes' form: v = m v - lr g, then w += m v - lr g\n")
+    print("\n6. Momentum in the lecture notes' form: v = m v - lr g, then w += m v - lr g\n")
     print(f"   after {steps} steps in the valley: w = ({w[0].item():.6f}, {w[1].item():.6f})")
     print(f"   SGD(nesterov=True) differs by {apart:.0e}: it is Nesterov's form, which looks ahead; plain is w += v.")
     print(f"   Their loop `while loss > 0.01`, on w²/2 from 5 with momentum 0.1 and lr 0.1: {count} steps")

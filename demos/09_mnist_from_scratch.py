@@ -106,7 +106,7 @@ def with_nn(train: Pair, test: Pair, epochs: int) -> tuple[list[float], dict[str
     rmsprop = optim.RMSprop(model.parameters(), lr=1e-3, alpha=0.9, eps=1e-7)
     trainer = Trainer(model, nn.CrossEntropyLoss(), rmsprop, {"accuracy": accuracy})
     print("\nThe same by nn, RMSprop, beside what Keras printed on MNIST\n")
-    print("    epoch      loss  accuracy   Keras:  loss  accuracy  again: loss  accuracy")
+    print("    epoch      loss  accuracy   Keras:  loss  accuracy   its second run")
     history = trainer.fit(train, epochs, 128, validation=test, callbacks=[Beside()], verbose=0)
     last = trainer.evaluate(test, 1000)
     print(f"     test   {last['loss']:7.4f}  {last['accuracy']:7.4f}     {KERAS_TEST[0]:7.4f}  {KERAS_TEST[1]:7.4f}")

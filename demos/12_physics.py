@@ -74,7 +74,7 @@ def obey(network: nn.Module, times: am.Tensor, adam_steps: int, lbfgs_steps: int
 
 
 def spring(fast: bool, pictures: common.Pictures) -> dict[str, float]:
-    width, count = (16, 40) if fast else (24, 60)
+    width, count = (16, 30) if fast else (24, 60)
     network = nn.Sequential(
         nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)
     ).double()
@@ -82,7 +82,7 @@ def spring(fast: bool, pictures: common.Pictures) -> dict[str, float]:
     between = am.linspace(0, END, 401, dtype=am.float64).reshape(-1, 1)
     before = solution(network, between).detach().numpy()
     adam_steps = 60 if fast else 300
-    losses = obey(network, times, adam_steps, 240 if fast else 1200)
+    losses = obey(network, times, adam_steps, 180 if fast else 1200)
     found, right = solution(network, between).detach().numpy(), exact(between.numpy())
     error = float(np.abs(found - right).max())
     print(f"A spring, u'' + {2 * D:g} u' + {W**2:g} u = 0, obeyed by a network at {count} times\n")
@@ -183,7 +183,7 @@ def measure(measured: am.Tensor, p: am.Tensor, steps: int) -> tuple[list[float],
 
 
 def pendulum(fast: bool, pictures: common.Pictures) -> dict[str, float]:
-    steps = 40 if fast else 200
+    steps = 30 if fast else 200
     truth = am.tensor([LENGTH, FRICTION], dtype=am.float64)
     measured = swing(truth, steps) + 0.1 * am.randn(steps + 1, dtype=am.float64)
 
@@ -207,7 +207,7 @@ def pendulum(fast: bool, pictures: common.Pictures) -> dict[str, float]:
 
     found = swing(am.tensor([length, friction], dtype=am.float64), steps).numpy()
     whole, small = period(found, END / steps), 2 * math.pi * math.sqrt(length / G)
-    print(f"    its first period: {whole:.3f} s; the formula for small swings says {small:.3f} s\n")
+    print(f"    its first period: {whole:.3f} s; the formula for small swings says {small:.3f} s")
     pictures.draw("pendulum.png", plot_pendulum, measured.numpy(), guess, found, swing(truth, steps).numpy())
     return {
         "gap": gap, "length": length, "friction": friction, "period": whole, "small": small, "misfit": last,

@@ -235,7 +235,7 @@ def plot_sines(found: dict[str, Weights]) -> Any:
             fit = network(adapt(first, x, y, steps), all_x).detach().numpy()[0]
             axes.plot(line[0], fit, style, color=color, label=f"after {steps} step{'s' * (steps != 1)}")
         axes.plot(seen[0], y.numpy()[0], "o", color="black", label="ten points")
-        axes.set(title=f"The network {name}", xlabel="x", ylim=(-4, 4))
+        axes.set(title=name, xlabel="x", ylim=(-4, 4))
         axes.grid(alpha=0.3)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
     return figure
