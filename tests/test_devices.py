@@ -284,6 +284,7 @@ def test_what_python_sees_of_a_tensor_on_a_device() -> None:
     assert x.tolist() == [[1.5, 2.0]] and x[0, 1].item() == 2.0 and x.device == am.device(DEVICE)
     assert x.is_cuda == (DEVICE == "cuda")
     assert am.zeros_like(x).device == x.device and x.cpu().device == am.device("cpu") and x.to(DEVICE) is x
+    assert am.randint_like(x, 3).device == x.device and am.randint_like(x, 3).dtype == x.dtype
     with pytest.raises(TypeError, match=r"Use Tensor\.cpu"):
         x.numpy()
     with pytest.raises((TypeError, RuntimeError), match="Unsupported type"):
