@@ -103,22 +103,21 @@ class Hardswish(_InPlace):
     _function = F.hardswish
 
 
-class ELU(Stateless):
+class _Alpha(Stateless):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(alpha=alpha, inplace=inplace)
+
+
+class ELU(_Alpha):
     """x, or alpha (exp(x) - 1) where x is not positive."""
 
     _function = F.elu
 
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__(alpha=alpha, inplace=inplace)
 
-
-class CELU(Stateless):
+class CELU(_Alpha):
     """x, or alpha (exp(x / alpha) - 1) where x is not positive."""
 
     _function = F.celu
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__(alpha=alpha, inplace=inplace)
 
 
 class LeakyReLU(Stateless):
@@ -159,22 +158,21 @@ class GELU(Stateless):
         super().__init__(approximate=approximate)
 
 
-class Softmax(Stateless):
+class _Along(Stateless):
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__(dim=dim)
+
+
+class Softmax(_Along):
     """exp(x) / sum(exp(x)) along `dim`: positive, and of sum 1."""
 
     _function = F.softmax
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__(dim=dim)
 
-
-class LogSoftmax(Stateless):
+class LogSoftmax(_Along):
     """log(softmax(x)) along `dim`."""
 
     _function = F.log_softmax
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__(dim=dim)
 
 
 class PReLU(Module):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from ..primitive import ShapeError
 from ..tensor import Tensor
 from .module import Module
 
@@ -23,8 +21,6 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        for dim in (self.start_dim, self.end_dim):
-            _check_dim(input, dim)
         return input.flatten(self.start_dim, self.end_dim)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
@@ -44,23 +40,7 @@ class Unflatten(Module):
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, input: Tensor) -> Tensor:
-        _check_dim(input, self.dim)
-        dim, sizes = self.dim % input.ndim, list(self.unflattened_size)
-        length = input.shape[dim]
-        if sizes.count(-1) == 1 and (known := -math.prod(sizes)) > 0:
-            sizes[sizes.index(-1)] = length // known
-        if math.prod(sizes) != length or min(sizes, default=0) < 0:
-            raise ShapeError(
-                f"unflatten: Provided sizes {list(self.unflattened_size)} don't multiply up to the size of dim {dim}"
-                f" ({length}) in the input tensor"
-            )
-        return input.reshape((*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))  # type: ignore[no-any-return]
+        return input.unflatten(self.dim, self.unflattened_size)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
-
-
-def _check_dim(input: Tensor, dim: int) -> None:
-    if not -input.ndim <= dim < max(input.ndim, 1):
-        limits = f"[{-input.ndim}, {input.ndim - 1}]"
-        raise IndexError(f"Dimension out of range (expected to be in range of {limits}, but got {dim})")

@@ -229,17 +229,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    classes = memory_of(tensor._array)
-    if classes.dtype.kind not in "iu":
-        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, not {tensor.dtype}.")
-    if classes.size == 0 and num_classes <= 0:
-        raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    if classes.size and classes.min() < 0:
-        raise RuntimeError(f"Class values must be non-negative, but one is {classes.min()}.")
-    count = int(classes.max()) + 1 if num_classes == -1 else num_classes
-    if classes.size and classes.max() >= count:
-        raise RuntimeError(f"Class values must be smaller than num_classes={count}, but one is {classes.max()}.")
-    return wrap((classes[..., None] == beside(np.arange(count), classes)).astype(np.int64))
+    return index_rules.one_hot(tensor, num_classes=num_classes)  # type: ignore[no-any-return]
 
 
 # ------------------------------------------------------------------------------------------------------- losses

@@ -86,6 +86,17 @@ class _Recurrent(Module):
             hidden.append(state[0])
         return hidden[::-1] if backwards else hidden, state
 
+    def _states(self, hx: Any, shape: tuple[int, ...], like: Tensor) -> State:
+        """The state that is given, in its parts, each of this shape; by default 0."""
+        count = _STEPS[self._kind][2]
+        if hx is None:
+            return (creation.zeros(*shape, dtype=like.dtype, device=like.device),) * count
+        parts = tuple(hx) if count > 1 else (hx,)
+        for part in parts:
+            if part.shape != shape:
+                raise ShapeError(f"{self._get_name()}: Expected hidden size {shape}, got {list(part.shape)}")
+        return parts
+
     def _check_features(self, input: Tensor) -> None:
         if not isinstance(input, Tensor):
             raise NotImplementedError(
@@ -164,17 +175,9 @@ class RNNBase(_Recurrent):
 
     def _initial(self, hx: Any, x: Tensor, single: bool) -> list[State]:
         """The initial state of each layer and direction."""
-        shape = (self.num_layers * (1 + self.bidirectional), x.shape[1], self.hidden_size)
-        count = _STEPS[self._kind][2]
-        if hx is None:
-            parts: Any = (creation.zeros(*shape, dtype=x.dtype, device=x.device),) * count
-        else:
-            parts = tuple(hx) if count > 1 else (hx,)
-            parts = tuple(part.unsqueeze(1) for part in parts) if single else parts
-        for part in parts:
-            if part.shape != shape:
-                raise ShapeError(f"Expected hidden size {shape}, got {list(part.shape)}")
-        return list(zip(*(part.unbind(0) for part in parts), strict=True))
+        count, batch = self.num_layers * (1 + self.bidirectional), () if single else (x.shape[1],)
+        parts = self._states(hx, (count, *batch, self.hidden_size), x)
+        return list(zip(*((part.unsqueeze(1) if single else part).unbind(0) for part in parts), strict=True))
 
     def extra_repr(self) -> str:
         defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
@@ -225,15 +228,9 @@ class _Cell(_Recurrent):
         self._check_features(input)
         if input.ndim not in (1, 2):
             raise ValueError(f"{self._get_name()}: Expected input to be 1D or 2D, got {input.ndim}D instead")
-        shape, count = (*input.shape[:-1], self.hidden_size), _STEPS[self._kind][2]
-        if hx is None:
-            hx = (creation.zeros(*shape, dtype=input.dtype, device=input.device),) * count
-        state = hx if isinstance(hx, tuple) else tuple(hx) if count > 1 else (hx,)
-        for part in state:
-            if part.shape != shape:
-                raise ShapeError(f"{self._get_name()}: expected a state of shape {shape}, got {list(part.shape)}")
+        state = self._states(hx, (*input.shape[:-1], self.hidden_size), input)
         state = self._scan(input.unsqueeze(0), state, "")[1]
-        return state if count > 1 else state[0]
+        return state if len(state) > 1 else state[0]
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else f", bias={self.bias}")

@@ -263,6 +263,22 @@ def _paddings(padding: Any, kernel: tuple[int, ...], stride: tuple[int, ...], di
     return [(p, p) for p in per_axis(0 if padding == "valid" else padding, len(kernel), "padding", 0)]
 
 
+def _windows(
+    name: str, sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], padding: Any
+) -> Windows:
+    """One window per axis, as many times as it fits; padding: (before, after) for each."""
+    windows = []
+    for size, k, s, d, (before, after) in zip(sizes, kernel, stride, dilation, padding, strict=True):
+        room = size + before + after - d * (k - 1) - 1
+        if room < 0:
+            raise ShapeError(
+                f"{name}: Kernel size can't be greater than actual input size: a kernel of {list(kernel)}, dilation"
+                f" {list(dilation)}, does not fit into {list(sizes)} with padding {padding}"
+            )
+        windows.append(Window(k, s, d, before, room // s + 1))
+    return tuple(windows)
+
+
 def _check(name: str, axes: int, input: Array, weight: Array, bias: Array, channels: int, outputs: int) -> None:
     if input.ndim not in (axes + 1, axes + 2):
         raise ShapeError(
@@ -305,17 +321,7 @@ def _conv(
     _check(name, axes, input, weight, bias, weight.shape[1] * groups, weight.shape[0])
     kernel, sizes = weight.shape[2:], input.shape[-axes:]
     stride, dilation = per_axis(stride, axes, "stride"), per_axis(dilation, axes, "dilation")
-    windows = []
-    for size, k, s, d, (before, after) in zip(
-        sizes, kernel, stride, dilation, _paddings(padding, kernel, stride, dilation), strict=True
-    ):
-        room = size + before + after - d * (k - 1) - 1
-        if room < 0:
-            raise ShapeError(
-                f"{name}: Kernel size can't be greater than actual input size: a kernel of {list(kernel)}, dilation"
-                f" {list(dilation)}, does not fit into {list(sizes)} with padding {padding!r}"
-            )
-        windows.append(Window(k, s, d, before, room // s + 1))
+    windows = _windows(name, sizes, kernel, stride, dilation, _paddings(padding, kernel, stride, dilation))
     unbatched = input.ndim == axes + 1
     out = convolution(
         _in_2d(input, axes, unbatched), _in_2d(weight, axes, False), windows=(*[_FLAT][axes - 1 :], *windows)
@@ -412,22 +418,17 @@ def conv_transpose2d(
     return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-def _unfolding(sizes: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Windows:
+def _unfolding(name: str, sizes: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Windows:
     options = {"kernel_size": kernel_size, "stride": stride, "dilation": dilation}
-    numbers = [per_axis(option, 2, name) for name, option in options.items()]
-    windows = []
-    for size, k, s, d, p in zip(sizes, *numbers, per_axis(padding, 2, "padding", 0), strict=True):
-        windows.append(Window(k, s, d, p, (size + 2 * p - d * (k - 1) - 1) // s + 1))
-        if windows[-1].number < 1:
-            raise ShapeError(f"no window of kernel_size {kernel_size} fits into {list(sizes)}, padding {padding}")
-    return tuple(windows)
+    kernel, stride, dilation = (per_axis(value, 2, option) for option, value in options.items())
+    return _windows(name, sizes, kernel, stride, dilation, _paddings(padding, kernel, stride, dilation))
 
 
 def unfold(input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Array:
     """The blocks that a kernel sees (im2col): (N, C, H, W) or (C, H, W) to (N, C * kh * kw, blocks)."""
     if input.ndim not in (3, 4):
         raise ShapeError(f"unfold expects (C, H, W) or (N, C, H, W), but got {list(input.shape)}")
-    windows = _unfolding(input.shape[-2:], kernel_size, dilation, padding, stride)
+    windows = _unfolding("unfold", input.shape[-2:], kernel_size, dilation, padding, stride)
     blocks = windows_of(input, windows=windows)  # (taps, …, C, Ho, Wo)
     *lead, c, high, wide = range(1, blocks.ndim)
     count = blocks.shape[0] * input.shape[-3]
@@ -442,7 +443,7 @@ def fold(
     if input.ndim not in (2, 3):
         raise ShapeError(f"fold expects (C * taps, L) or (N, C * taps, L), but got {list(input.shape)}")
     sizes = per_axis(output_size, 2, "output_size")
-    windows = _unfolding(sizes, kernel_size, dilation, padding, stride)
+    windows = _unfolding("fold", sizes, kernel_size, dilation, padding, stride)
     count, (high, wide) = math.prod(w.kernel for w in windows), (w.number for w in windows)
     channels, (*lead, taps_of_channels, blocks) = input.shape[-2] // count, input.shape
     if taps_of_channels % count or blocks != high * wide:

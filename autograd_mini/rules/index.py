@@ -231,9 +231,17 @@ def embedding(weight: Array, indices: Array, *, padding_idx: int | None = None) 
 
 @primitive()
 def one_hot(x: Array, *, num_classes: int = -1) -> Array:
-    """int64 (..., classes): 1 at the class that x names, 0 elsewhere. By default as many classes as x needs."""
-    classes = int(x.max()) + 1 if num_classes < 0 else num_classes
-    return (_proved(x, classes, "one_hot")[..., None] == beside(np.arange(classes), x)).astype(np.int64)
+    """int64 (..., classes): 1 at the class that x names, 0 elsewhere. -1: as many classes as x needs."""
+    if x.dtype.kind not in "iu":
+        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, not {x.dtype}.")
+    if x.size == 0 and num_classes <= 0:
+        raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    if x.size and x.min() < 0:
+        raise RuntimeError(f"Class values must be non-negative, but one is {x.min()}.")
+    count = int(x.max()) + 1 if num_classes == -1 else num_classes
+    if x.size and x.max() >= count:
+        raise RuntimeError(f"Class values must be smaller than num_classes={count}, but one is {x.max()}.")
+    return (memory_of(x)[..., None] == beside(np.arange(count), x)).astype(np.int64)
 
 
 def _proved(index: Array, size: int, name: str) -> Array:

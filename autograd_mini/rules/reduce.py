@@ -354,28 +354,27 @@ def min(x: Array, dim: int | Array | None = None, keepdim: bool = False) -> Arra
     return selected("min", x, argmin(x, axis=dim, keepdims=True), dim, keepdim)
 
 
-def _spread(x: Array, dim: Any, unbiased: bool | None, keepdim: bool, correction: float) -> tuple[Any, dict[str, Any]]:
-    """The arguments of `var` and `std`, whose older form is var(unbiased) and var(dim, unbiased)."""
+def _spread(
+    operation: Callable[..., Array], x: Array, dim: Any, unbiased: bool | None, keepdim: bool, correction: float
+) -> Array:
+    """`var` or `std`, whose older form is var(unbiased) and var(dim, unbiased)."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    correction = correction if unbiased is None else int(unbiased)
-    return x, {"axis": dim, "keepdims": keepdim, "correction": correction}
+    return operation(x, axis=dim, keepdims=keepdim, correction=correction if unbiased is None else int(unbiased))
 
 
 @composition()
 @either_name
 def var(x: Array, dim: Axis = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Array:
     """The variance, sum((x - mean)^2) / (n - correction); unbiased=False is correction=0."""
-    x, options = _spread(x, dim, unbiased, keepdim, correction)
-    return var_over(x, **options)
+    return _spread(var_over, x, dim, unbiased, keepdim, correction)
 
 
 @composition()
 @either_name
 def std(x: Array, dim: Axis = None, unbiased: Any = None, keepdim: bool = False, *, correction: float = 1) -> Array:
     """The standard deviation, the square root of `var`."""
-    x, options = _spread(x, dim, unbiased, keepdim, correction)
-    return std_over(x, **options)
+    return _spread(std_over, x, dim, unbiased, keepdim, correction)
 
 
 @composition(public=False)

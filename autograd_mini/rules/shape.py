@@ -153,8 +153,8 @@ def unflatten(x: Array, dim: int, sizes: Sequence[int]) -> Array:
     dim, sizes = dimension(dim, x.ndim), integers((sizes,))
     rest = math.prod(n for n in sizes if n != -1)
     sizes = tuple(x.shape[dim] // (rest or 1) if n == -1 else n for n in sizes)
-    if math.prod(sizes) != x.shape[dim]:
-        raise RuntimeError(f"unflatten: {sizes} don't multiply up to the size of dim {dim} ({x.shape[dim]})")
+    if math.prod(sizes) != x.shape[dim] or min(sizes, default=0) < 0:
+        raise ShapeError(f"unflatten: {sizes} don't multiply up to the size of dim {dim} ({x.shape[dim]})")
     return reshape_to(x, shape=(*x.shape[:dim], *sizes, *x.shape[dim + 1 :]))
 
 

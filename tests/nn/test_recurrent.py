@@ -112,7 +112,7 @@ def test_what_recurrent_layers_refuse() -> None:
         same_error(lambda lib, kind=kind: getattr(lib.nn, kind)(3, 4, dropout=2.0), "dropout should be a number")
     same_error(lambda lib: lib.nn.GRU(3, 4)(lib.ones(5, 2, 3), lib.ones(1, 3, 4)), "Expected hidden size (1, 2, 4)")
     same_error(lambda lib: lib.nn.RNN(3, 4, nonlinearity="x"))
-    same_error(lambda lib: lib.nn.GRUCell(3, 4)(lib.ones(2, 3), lib.ones(3, 4)), "expected a state of shape (2, 4)")
+    same_error(lambda lib: lib.nn.GRUCell(3, 4)(lib.ones(2, 3), lib.ones(3, 4)), "Expected hidden size (2, 4)")
     with pytest.raises(NotImplementedError, match="proj_size"):
         nn.LSTM(3, 4, proj_size=2)
     with pytest.raises(NotImplementedError, match="packed sequences"):
