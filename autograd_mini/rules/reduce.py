@@ -52,9 +52,9 @@ def repeat(g: Array, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Arra
 _WIDE: dict[str, Any] = {"e": np.float32, **dict.fromkeys("?bBhHiIlLqQ", np.int64)}
 
 
-def _accumulate(ufunc: Any, x: Array, axis: Any, keepdims: bool, dtype: Any) -> Array:
-    """`ufunc` (add.reduce, multiply.reduce) over axes; float16 goes through float32 and comes back."""
-    total = ufunc(x, axis=axis, keepdims=keepdims, dtype=dtype or _WIDE.get(x.dtype.char))
+def _accumulate(function: Any, x: Array, dtype: Any, **axes: Any) -> Array:
+    """`function` (np.add.reduce, np.cumsum, …) over axes; float16 goes through float32 and comes back."""
+    total = function(x, dtype=dtype or _WIDE.get(x.dtype.char), **axes)
     return total.astype(x.dtype) if dtype is None and x.dtype.char == "e" else total
 
 
@@ -72,7 +72,7 @@ def _axis(x: Array, axis: Axis) -> Any:
 )
 def sum(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
     """The sum over the axes."""
-    return _accumulate(_add, x, _axis(x, axis), keepdims, dtype)
+    return _accumulate(_add, x, dtype, axis=_axis(x, axis), keepdims=keepdims)
 
 
 def _mean_backward(g: Array, x_shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Array:
@@ -130,7 +130,7 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     x, axes = x if x.dtype.kind == "f" else x.astype(np.float64), _axis(x, axis)
     peak = (np.max if x.size else np.sum)(x, axis=axes, keepdims=True)  # of nothing 0: CuPy has no initial=
     peak = np.where(np.isfinite(peak), peak, 0.0)
-    total = _accumulate(_add, np.exp(x - peak), axes, True, None)
+    total = _accumulate(_add, np.exp(x - peak), None, axis=axes, keepdims=True)
     with np.errstate(divide="ignore"):  # the logarithm of no probability at all is -inf
         total = np.log(total) + peak
     return total if keepdims else np.squeeze(total, axis=axes)
@@ -213,8 +213,7 @@ def cumsum(x: Array, *, axis: int, dtype: Any = None) -> Array:
 
 def _running(function: Any, x: Array, axis: int, dtype: Any) -> Array:
     axes = reduced_axes(x.ndim, one_axis(axis))
-    total = function(x, axis=axes[0] if axes else None, dtype=dtype or _WIDE.get(x.dtype.char)).reshape(x.shape)
-    return total.astype(x.dtype) if dtype is None and x.dtype.char == "e" else total
+    return _accumulate(function, x, dtype, axis=axes[0] if axes else None).reshape(x.shape)
 
 
 def _earlier(x: Array, steps: int) -> Array:
@@ -267,7 +266,7 @@ def _prod_backward(g: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
 @primitive(numpy=np.prod, x=_prod_backward)
 def prod(x: Array, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
     """The product over the axes; its derivatives, of every order, are exact at zeros."""
-    return _accumulate(np.multiply.reduce, x, _axis(x, axis), keepdims, dtype)
+    return _accumulate(np.multiply.reduce, x, dtype, axis=_axis(x, axis), keepdims=keepdims)
 
 
 # ---------------------------------------------------------------------------------- integer results: no gradient
