@@ -227,10 +227,9 @@ def cost(model: Model, sources: Sources, known: Known, measure: bool) -> Costs:
         kept = _new_bytes(_kept(model, op, node, known), counted)
         seconds = _seconds(op, node, known) if measure else None
         costs.ops.append(Cost(described(op, names), forward, backward, output, kept, exact, seconds))
-    for wire in model.wires:
-        if wire.kind == "parameter" and wire.shape is not None:
-            costs.parameters += math.prod(wire.shape)
-            costs.parameter_bytes += math.prod(wire.shape) * np.dtype(wire.dtype).itemsize
+    held = [(math.prod(wire.shape or ()), wire.dtype) for wire in model.wires if wire.kind == "parameter"]
+    costs.parameters = sum(count for count, _ in held)
+    costs.parameter_bytes = sum(count * np.dtype(dtype).itemsize for count, dtype in held)
     return costs
 
 

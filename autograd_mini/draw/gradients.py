@@ -16,15 +16,12 @@ import numpy as np
 
 from .. import rules
 from ..engine import Node, unbroadcast
-from .model import NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Sources
+from .model import HINTS, NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Sources
 from .numbers import preview
 from .trace import trace_backward
 from .values import Known, inputs_of, same
 
-HINT = (
-    "gradients between the leaves were not kept:"
-    " with draw.trace_backward() as t: loss.backward(); then loss.graph(trace=t)"
-)
+ELEMENTWISE = {f.primitive.name for f in vars(rules.elementwise).values() if hasattr(f, "primitive")} | {"broadcast_to"}
 
 
 @dataclass(slots=True)
@@ -45,9 +42,7 @@ class Flow:
         return sum(parts[1:], parts[0]) if parts and not model.wires[wire].hidden_uses else None
 
 
-def show_gradients(
-    model: Model, sources: Sources, known: Known, trace: trace_backward | None, max_items: int
-) -> None:
+def show_gradients(model: Model, sources: Sources, known: Known, trace: trace_backward | None, max_items: int) -> None:
     """Write the gradients into wires and operands, each with its state."""
     mark_broadcasts(model)
     held = {
@@ -67,7 +62,7 @@ def show_gradients(
     for (op, i), passed in flow.edges.items():
         model.ops[op].operands[i].grad = Reading(SHOWN, preview(passed, max_items))
     if any(w.grad.state == NOT_KEPT for w in model.wires):
-        model.notes.append(HINT)
+        model.notes.append(f"gradients between the leaves were not kept: {HINTS[NOT_KEPT]}")
 
 
 def _gradient(model: Model, wire: int, held: Any, passed: Any, calls: int, max_items: int) -> Reading:
@@ -158,19 +153,14 @@ def _calls(model: Model, flow: Flow, held: dict[int, Any]) -> int:
     return found.pop() if len(found) == 1 else int(checked > 0 and not found)  # zeros fit any number of calls
 
 
-ELEMENTWISE = {
-    f.primitive.name for f in vars(rules.elementwise).values() if hasattr(f, "primitive")
-} | {"broadcast_to"}
-
-
 def mark_broadcasts(model: Model) -> None:
     """Note the axes over which gradients are summed because the value was repeated along them."""
     for op in model.ops:
         out = model.wires[op.wire].shape
+        if op.name not in ELEMENTWISE or out is None:
+            continue
         for operand in op.operands:
-            if op.name not in ELEMENTWISE or out is None:
-                break
-            shape = model.wires[operand.wire].shape if operand.wire is not None else out
-            if shape is not None and shape != out and model.wires[operand.wire or 0].kind != "input":
+            wire = model.wires[operand.wire if operand.wire is not None else op.wire]
+            if (shape := wire.shape) is not None and shape != out and wire.kind != "input":
                 lead = len(out) - len(shape)
                 operand.summed = (*range(lead), *(lead + k for k, n in enumerate(shape) if n == 1 != out[lead + k]))

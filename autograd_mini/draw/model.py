@@ -31,6 +31,13 @@ _dtype_name = functools.cache(str)
 # What is known of a value or a gradient. Never a zero that was not computed.
 SHOWN, NOT_KEPT, CHANGED = "value", "not kept", "changed since"
 NO_GRAD, NOT_RUN, NO_PATH = "no grad", "not run", "no path"
+HINTS = {
+    NOT_KEPT: "with draw.trace_backward() as t: loss.backward(); then loss.graph(trace=t)",
+    NOT_RUN: "backward() has not been called on this graph",
+    NO_GRAD: "does not require grad",
+    NO_PATH: "requires grad, but the output does not depend on it",
+    CHANGED: "was written in place after the operation had read it",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A self-contained HTML page: every tensor with its steps, modules to fold and unfold, details, paths, zoom, search.
 
-Modules are laid out by the script; the picture of every tensor is drawn here. The page asks nothing of any network: the
-policy in its head allows this one script and this one style by their hashes, and nothing else.
+Its frame is page.html. Modules are laid out by the script; the picture of every tensor is drawn here. The page asks
+nothing of any network: its policy allows this one script and this one style by their hashes, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from string import Template
 
 from .dot import FONT
 from .folding import Foldable, Numbered
@@ -28,32 +28,6 @@ _DARK = {  # colours of the picture by night; what was text in the colour of its
     "#FFF4D6": "#2D2205", "#F3F5F8": "#161B22", "#E7F4EE": "#0C2A20", "#F6F8FA": "#161B22", "#FCFCFC": "#11161D",
     "#FDE3D6": "#4A2410", "#8A6100": "#D9A93A", "#006B4A": "#3FCF9A", "#1F3A6E": "#8CB4FF",
 }  # fmt: skip
-
-_STYLE = """
-body{margin:0;font:15px Helvetica,Arial,sans-serif;color:#1F2328;background:#FFFFFF}
-body{display:flex;flex-direction:column;height:100vh;height:100dvh}
-header{display:flex;gap:8px;align-items:center;flex-wrap:wrap;padding:8px}
-button,input{min-height:38px;min-width:38px;font:inherit;color:inherit;background:inherit}
-button,input{border:1px solid #6E7781;border-radius:6px}[hidden]{display:none!important}button:disabled{opacity:.45}
-main{flex:1;min-height:0;position:relative}
-#stage{width:100%;height:100%;min-width:0;overflow:hidden;touch-action:none;cursor:grab;user-select:none;-webkit-user-select:none}
-#stage svg,.level{width:100%;height:100%}.node{cursor:pointer}#stage text{white-space:pre}
-:focus-visible{outline:3px solid #79C0FF}#caption{margin:0}
-.path .node,.path .edge{opacity:.25}.path .on{opacity:1}
-aside{position:absolute;right:0;top:0;max-height:100%;width:22em;max-width:45vw;box-sizing:border-box;overflow:auto}
-aside{padding:0 12px 12px;border:1px solid #6E7781;background:#FFFFFF}
-@media(max-width:700px){aside{top:auto;bottom:0;width:100%;max-width:100%;max-height:45%}header{gap:4px;padding:4px}}
-aside h2{font-size:1.1em;overflow-wrap:anywhere}dt{color:#6E7781;margin-top:8px}dd{margin:0;overflow-wrap:anywhere}
-footer{padding:8px;overflow:auto;max-height:45vh}
-footer details{display:inline-block;vertical-align:top;margin-right:24px}summary{padding:8px 0}
-td,th{text-align:left;padding:1px 12px 1px 0;vertical-align:top}
-.hit{font-weight:bold;text-decoration:underline;paint-order:stroke;stroke:#F2C200;stroke-width:2px}
-DARK
-@media print{header,footer,aside{display:none}}
-"""
-_KEYS = "← → step · f fold · u unfold · + − zoom · 0 fit · shift with arrows pan · / search, enter next"
-_KEYS += " · tab to the boxes, enter: details, or fold and unfold, with shift details alone · escape close"
-_KEYS += " · d dark or light"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,56 +45,30 @@ def page(
     table: Sequence[Sequence[str]], notes: Sequence[str], words: Numbered,
 ) -> str:  # fmt: skip
     """The page. `table`: the same for those who do not see, the first row its head."""
-    style, script = _STYLE.replace("DARK", _dark()), _script()
-    policy = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'"
-    name = html.escape(clean(title or "graph"))
     pictures, drawings = [], []
     if folds is not None:
         drawn = {"head": folds.rows(list(header)), "styles": [*folds.styles.items], "pieces": [*folds.pieces.items]}
         pictures.append({**folds.facts, **drawn, "details": _numbers(folds.details, words)})
-        drawings.append(f'<div class="level" hidden><svg font-family="{FONT}"></svg></div>')
+        drawings.append(f'<svg font-family="{FONT}"></svg>')
     if flat is not None:
         pictures.append({"captions": flat.captions, "links": flat.links, "details": _numbers(flat.details, words)})
-        drawings.append(_drawing(flat))
+        svg = "".join(merged(flat.frames)[:3])
+        drawings.append(svg[svg.index("<svg") :])
     start = int(flat_first and folds is not None)
-    data = _json({"start": start, "words": [*words.items], "pictures": pictures})
-    buttons = [
-        ("back", "← back", "step back (left arrow)"), ("next", "next →", "next step (right arrow)"),
-        ("fold", "⊟ fold", "fold (f)"), ("unfold", "⊞ unfold", "unfold (u)"), ("farther", "− smaller", "zoom out (-)"),
-        ("closer", "+ larger", "zoom in (+)"), ("fit", "fit", "whole picture (0)"),
-        ("theme", "◐ dark, light", "dark or light (d)"),
-    ]  # fmt: skip
-    return "\n".join([
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{style}</style></head><body><header>",
-        *(_button(*button) for button in buttons),
-        '<input id="search" type="search" placeholder="search ( / )" aria-label="search in the picture">',
-        '<p id="caption" aria-live="polite"></p></header>',
-        f'<main aria-label="{name}"><div id="stage">{"".join(drawings)}</div>',
-        f'<aside id="panel" aria-live="polite" aria-label="details" hidden>{_button("close", "✕", "close (escape)")}',
-        '<h2 id="what"></h2><dl id="facts"></dl></aside></main>',
-        f"<footer><details><summary>as a table</summary>{_table(table, notes)}</details>",
-        f"<details><summary>keys</summary><p>{_KEYS}</p></details></footer>",
-        f'<script type="application/json" id="data">{data}</script>',
-        f"<script>{script}</script></body></html>\n",
-    ])  # fmt: skip
+    data = {"start": start, "words": [*words.items], "pictures": pictures}
+    script = "".join(map(_file, ("layout.js", "fold.js", "page.js")))
+    text = _file("page.html").replace("$dark", _dark())
+    style = text[text.index("<style>") + len("<style>") : text.index("</style>")]
+    return Template(text).substitute(
+        name=html.escape(clean(title or "graph")), script=script, table=_table(table, notes),
+        policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'",
+        drawings="".join(f'<div class="level" hidden>{drawing}</div>' for drawing in drawings),
+        data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+    )  # fmt: skip
 
 
-def _json(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _script() -> str:
-    files = resources.files(__package__)
-    return "".join(files.joinpath(name).read_text("utf-8") for name in ("layout.js", "fold.js", "page.js"))
-
-
-def _drawing(flat: Flat) -> str:
-    head, body, tail, _ = merged(flat.frames)
-    whole = head + body + tail
-    return f'<div class="level" hidden>{whole[whole.index("<svg") :]}</div>'
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
 def _numbers(details: dict[str, Facts], words: Numbered) -> dict[str, list[list[int]]]:
@@ -134,10 +82,6 @@ def _table(rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{cell}' for cell in row)}" for row in texts[1:])
     said = "".join(f"<p>{html.escape(clean(note))}</p>" for note in notes)
     return f"<table><thead><tr>{head}<tbody>{body}</table>{said}"
-
-
-def _button(name: str, sign: str, label: str) -> str:
-    return f'<button id="{name}" type="button" aria-label="{label}" title="{label}">{sign}</button>'
 
 
 def _dark() -> str:

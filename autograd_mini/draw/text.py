@@ -5,11 +5,11 @@ from __future__ import annotations
 from .cost import in_words
 from .formula import LABELS, SENTENCES
 from .health import check
-from .model import SHOWN, Model, Op, Reading, Wire
+from .model import HINTS, SHOWN, Model, Op, Reading, Wire
 from .names import clean, described, inputs_in_words, unnamed
 from .numbers import inline, number
 from .units import Plan, Unit
-from .view import HINTS, View
+from .view import View
 
 MAX_LISTED = 12
 Facts = list[tuple[str, str]]  # a label and a text each; the first names what they are about

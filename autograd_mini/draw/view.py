@@ -13,7 +13,7 @@ from .cost import Cost, in_short, summed
 from .formula import COMMUTATIVE, LABELS, SENTENCES, SLOTS, SUBLABELS, SYMBOLS, formula
 from .health import EXPLODING, GLYPHS, VALUE, VANISHING, Problem, Problems, check
 from .health import GRADIENT as BAD_GRADIENT
-from .model import CHANGED, NO_GRAD, NO_PATH, NOT_KEPT, NOT_RUN, SHOWN, Model, Op, Reading, Wire
+from .model import CHANGED, HINTS, SHOWN, Model, Op, Reading, Wire
 from .numbers import Number, number, summary
 from .options import Options
 from .units import Plan, is_gone
@@ -28,13 +28,6 @@ MARKS = {  # colour, weight and dashes of what has a problem
 }
 WORDS = {VALUE: "nan or inf begins here", BAD_GRADIENT: "bad gradient begins here"}
 MAX_COLUMNS = 8  # of a matrix; a longer row is summed up
-HINTS = {
-    NOT_KEPT: "with draw.trace_backward() as t: loss.backward(); then loss.graph(trace=t)",
-    NOT_RUN: "backward() has not been called on this graph",
-    NO_GRAD: "does not require grad",
-    NO_PATH: "requires grad, but the output does not depend on it",
-    CHANGED: "was written in place after the operation had read it",
-}
 
 
 @dataclass(frozen=True, slots=True)
