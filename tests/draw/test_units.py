@@ -156,13 +156,14 @@ def test_modules_are_cards_with_parameters_and_norms() -> None:
 def test_modules_can_be_opened() -> None:
     loss, model, names = net(1)
     deeper = draw_graph(loss, model, names, style="module", depth=2).view  # a list of modules is no level of its own
-    assert [texts(f.rows) for f in deeper.frames] == ["⊟ blocks 76 parameters", "⊟ head  Linear 10 parameters"]
+    frames = ["⊟ blocks  ModuleList 76 parameters", "⊟ head  Linear 10 parameters"]
+    assert [texts(f.rows) for f in deeper.frames] == frames
     (inner,) = deeper.frames[0].frames
     assert texts(inner.rows) == "⊟ blocks.0  Block 76 parameters" and len(inner.boxes) == 4
     opened = draw_graph(loss, model, names, style="module", expand=("blocks.0", "head")).view
     assert [b.id for b in opened.boxes] == [b.id for b in deeper.boxes]
     head = draw_graph(loss, model, names, style="module", expand=("head",)).view
-    assert [texts(f.rows) for f in head.frames] == ["⊟ blocks 76 parameters", "⊟ head  Linear 10 parameters"]
+    assert [texts(f.rows) for f in head.frames] == frames
 
 
 def test_a_network_of_modules_is_folded_sooner_than_bare_operations() -> None:
@@ -185,7 +186,7 @@ def test_a_model_of_blocks_is_its_blocks_and_their_details_stay_inside() -> None
     view = draw_graph(loss, model, {"loss": loss}, style="module").view
     cards = [texts(box.rows).split()[1] for box in view.boxes if box.shape == "card"]
     assert cards == ["layers.0", "layers.1"] and not any("unknown" in texts(box.rows) for box in view.boxes)
-    assert [texts(f.rows) for f in view.frames] == ["⊟ layers 1,200 parameters"]
+    assert [texts(f.rows) for f in view.frames] == ["⊟ layers  ModuleList 1,200 parameters"]
 
 
 def test_repeated_modules_are_one_frame_with_their_path() -> None:
