@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import operator
 from collections.abc import Callable, Sequence
 from numbers import Real
@@ -72,7 +73,7 @@ def gate(layer: type[Module]) -> None:
 
     @functools.wraps(constructor)
     def checked(self: Module, *args: Any, **options: Any) -> None:
-        for name, value in [*zip(places, args, strict=False), *options.items()]:
+        for name, value in itertools.chain(zip(places, args, strict=False), options.items()):
             if name in kinds and not (value is None and kinds[name].endswith(" | None")):
                 _check(f"{type(self).__name__}: {name}", value, kinds[name].removesuffix(" | None"))
         constructor(self, *args, **options)

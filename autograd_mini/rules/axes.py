@@ -69,10 +69,12 @@ def either_name(function: F) -> F:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
+        if several and place < len(args) and is_empty(args[place]):
+            args = (*args[:place], None, *args[place + 1 :])
+        if not options:
+            return function(*args)
         if several and is_empty(options.get("dim")):
             options["dim"] = None
-        elif several and is_empty(args[place] if place < len(args) else None):
-            args = (*args[:place], None, *args[place + 1 :])
         for ours, theirs in (("axis", "dim"), ("keepdims", "keepdim")):
             if ours in options:
                 if theirs in options:
