@@ -400,18 +400,23 @@ def _seeded(
 
 def _leading_to(targets: set[Node], roots: list[tuple[Node, Array]]) -> set[Node]:
     """The nodes under `roots` from which a target can be reached."""
-    oldest = min((t.number for t in targets), default=0)
-    stack, seen = [node for node, _ in roots], set()
+    found = below([node for node, _ in roots], min((t.number for t in targets), default=0))
+    useful = set(targets)
+    for node in sorted(found, key=lambda node: node.number):
+        if not useful.isdisjoint(node.parents):
+            useful.add(node)
+    return useful
+
+
+def below(nodes: Iterable[Node], oldest: int = 0) -> set[Node]:
+    """These nodes and all that they were computed from, down to the number `oldest`."""
+    stack, seen = list(nodes), set[Node]()
     while stack:
         node = stack.pop()
         if node not in seen and node.number >= oldest:
             seen.add(node)
             stack.extend(parent for parent in node.parents if parent is not None)
-    useful = set(targets)
-    for node in sorted(seen, key=lambda node: node.number):
-        if not useful.isdisjoint(node.parents):
-            useful.add(node)
-    return useful
+    return seen
 
 
 def _run_hooks(node: Node, gradient: Array) -> Array:

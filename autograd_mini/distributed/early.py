@@ -12,7 +12,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from .. import autograd
-from ..engine import Array, HookHandle, Node, extra_of, propagate
+from ..engine import Array, HookHandle, Node, below, extra_of, propagate
 
 if TYPE_CHECKING:
     from .parallel import DistributedDataParallel
@@ -54,13 +54,9 @@ def _walk(
 
 def _first_uses(roots: list[Node]) -> dict[Node, int]:
     """The number of the first operation that used each leaf, of those from which these nodes were computed."""
-    stack, seen, first = list(roots), set(roots), dict[Node, int]()
-    while stack:
-        node = stack.pop()
+    first: dict[Node, int] = {}
+    for node in below(roots):
         for parent in node.parents:
             if parent is not None and parent.primitive is None:
                 first[parent] = min(first.get(parent, node.number), node.number)
-            elif parent is not None and parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
     return first

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import autograd
 from ..dtypes import dtype_of
-from ..engine import Array, Node, wrap
+from ..engine import Array, Node, below, wrap
 from ..modes import no_grad
 from ..tensor import Tensor
 from ..writes import describe
@@ -274,16 +274,10 @@ def _memory(case: _Case) -> None:
         prove(not any(np.shares_memory(gradient, other) for other in others), f"the gradient of input {i} is shared")
 
 
-def _kept(node: Node) -> Iterator[Array]:
+def _kept(root: Node) -> Iterator[Array]:
     """Every array that the graph below a node keeps."""
-    stack, seen = [node], {node}
-    while stack:
-        node = stack.pop()
-        for value in node.kept or ():
-            yield from (v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, np.ndarray))
-        fresh = [p for p in node.parents if p is not None and p not in seen]
-        seen.update(fresh)
-        stack.extend(fresh)
+    for value in (value for node in below([root]) for value in node.kept or ()):
+        yield from (v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, np.ndarray))
 
 
 def _broadcasting(case: _Case) -> None:
