@@ -61,6 +61,7 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Set the rates of the next epoch; call it after the optimizer's own steps. `epoch` to jump is deprecated."""
+        steps = range(1 if epoch is None else epoch)  # raises TypeError for a fraction
         watched = type(self.optimizer)._update is not Optimizer._update  # its steps are counted by Optimizer.step
         if self._step_count == 1 and watched and not self.optimizer._steps:
             warnings.warn(
@@ -77,7 +78,7 @@ class LRScheduler:
                 UserWarning, stacklevel=2,
             )  # fmt: skip
             self._restart()
-        for _ in range(1 if epoch is None else epoch):
+        for _ in steps:
             self.last_epoch += 1
             self._set(self.get_lr())
 

@@ -194,6 +194,9 @@ def test_a_jump_takes_the_closed_form() -> None:
                 with pytest.warns(UserWarning, match="The epoch parameter"):
                     scheduler.step(epoch)
             same(a, b)
+        with pytest.raises(TypeError, match="float"):
+            a[1].step(2.5)
+        same(a, b)
 
 
 @pytest.mark.parametrize("make", [
