@@ -7,7 +7,8 @@ function folding(div, facts) {
   const nodes = [...modules, ...repeats].sort(sameSize), byKey = new Map(nodes.map(n => [n.key, n]));
   const unfolded = new Set([...facts.open.map(k => "m" + k), ...facts.unrolled.map(k => "x" + k)]);
   const around = op => nodes.filter(n => n.lo <= op && op < n.hi);
-  const own = new Set(facts.own), inside = new Set(facts.inside);
+  const node = id => byKey.get(id.replace(/^c/, "")), isOp = id => /^u\d/.test(id), number = id => +id.slice(1);
+  const ops = Object.keys(facts.boxes).filter(isOp).map(number), own = new Set(facts.own), inside = new Set(facts.inside);
   const reads = new Map();  // "operation:place" -> the leaf that it reads there
   for (const [tail, head, , place] of facts.links) if (tail[0] === "t") reads.set(head + ":" + place, tail);
 
@@ -58,10 +59,9 @@ function folding(div, facts) {
       const box = {id, ...piece(number)};
       boxes.set(id, box); scope.boxes.push(box);
     };
-    const isOp = id => /^u\d/.test(id), number = id => +id.slice(1);
-    for (const id in facts.boxes) if (isOp(id)) {
-      const s = seen[number(id)] = see(number(id)), node = byKey.get(s.id.replace("c", ""));
-      add(s.id, node ? node.looks[s.copy && node.looks[2] !== null ? 2 : 0] : facts.boxes[s.id] ?? facts.boxes[id], s.frames, s.copy);
+    for (const op of ops) {
+      const s = seen[op] = see(op), looks = node(s.id)?.looks;
+      add(s.id, looks ? looks[s.copy && looks[2] !== null ? 2 : 0] : facts.boxes[s.id] ?? facts.boxes["u" + op], s.frames, s.copy);
     }
     for (const [tail, head, , place] of facts.links) if (!isOp(tail) && isOp(head)) {
       uses.set(tail, [...uses.get(tail) ?? [], [number(head), place]]);
@@ -109,9 +109,8 @@ function folding(div, facts) {
     return {links: links.map(x => [x.tail, x.head]), where, size, count};
   }
 
-  const ops = Object.keys(facts.boxes).filter(id => /^u\d/.test(id)).map(id => +id.slice(1));
   function closed() {  // those that can be unfolded now; a repeat only when there is nothing else
-    const seen = ops.map(see), cards = new Set(seen.map(s => byKey.get(s.id.replace("c", ""))).filter(Boolean));
+    const seen = ops.map(see), cards = new Set(seen.map(s => node(s.id)).filter(Boolean));
     return cards.size ? [...cards] : repeats.filter(r => !unfolded.has(r.key) && seen.some(s => s.copy === r));
   }
   function opened() {  // the innermost that are open now
@@ -119,11 +118,9 @@ function folding(div, facts) {
     return open.filter(n => !open.some(m => m !== n && n.lo <= m.lo && m.hi <= n.hi));
   }
   return {
-    draw,
-    node: id => byKey.get(id.replace(/^c/, "")),
-    isOpen: id => unfolded.has(id.replace(/^c/, "")),
-    toggle(id) { const key = id.replace(/^c/, ""); if (!unfolded.delete(key)) unfolded.add(key); },
-    closed, opened,
+    draw, node, closed, opened,
+    isOpen: id => unfolded.has(node(id).key),
+    toggle(id) { const {key} = node(id); if (!unfolded.delete(key)) unfolded.add(key); },
     unfold() { for (const n of closed()) unfolded.add(n.key); },
     fold() { for (const n of opened()) unfolded.delete(n.key); },
   };

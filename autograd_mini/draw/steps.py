@@ -30,10 +30,9 @@ class Step:
 def steps(model: Model, view: View) -> list[Step]:
     """From the output back to the leaves: first what flows in from above, then one step per operation."""
     order = [n for n in range(len(model.ops) - 1, -1, -1) if any(o.grad is not None for o in model.ops[n].operands)]
-    if not order or not all(model.wires[i].grad.state == SHOWN for n in order for i in [model.ops[n].wire]):
-        raise ValueError(
-            "steps: the gradients between the leaves are not known: call backward() before, best under trace_backward()"
-        )
+    if not order or any(model.wires[model.ops[n].wire].grad.state != SHOWN for n in order):
+        how = "call backward() before, best under trace_backward()"
+        raise ValueError(f"steps: the gradients between the leaves are not known: {how}")
     if len(order) > MAX_STEPS:
         raise ValueError(f"steps: {len(order)} are more than {MAX_STEPS}: pass max_ops=")
     top = " and ".join(_called(model, i) for i in model.outputs)

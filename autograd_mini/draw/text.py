@@ -5,7 +5,7 @@ from __future__ import annotations
 from .cost import in_words
 from .formula import LABELS, SENTENCES
 from .health import check
-from .model import HINTS, SHOWN, Model, Op, Reading, Wire
+from .model import HINTS, Model, Op, Reading, Wire
 from .names import clean, described, inputs_in_words, unnamed
 from .numbers import inline, number
 from .units import Plan, Unit
@@ -61,7 +61,7 @@ def _call(op: Op, names: list[str]) -> str:
 
 
 def _reading(reading: Reading, precision: int) -> str:
-    shown = inline(reading.seen, precision) if reading.state == SHOWN and reading.seen is not None else reading.state
+    shown = inline(reading.seen, precision) if reading.seen is not None else reading.state
     return f"{shown} ({reading.note})" if reading.note else shown
 
 
@@ -120,7 +120,7 @@ def unit_details(model: Model, unit: Unit) -> Facts:
 
 def _in_full(reading: Reading, precision: int) -> str:
     seen = reading.seen
-    if reading.state != SHOWN or seen is None:
+    if seen is None:
         return f"{reading.state}: {HINTS.get(reading.state, '')}".removesuffix(": ")
     text = inline(seen, precision)
     if seen.size > 1:

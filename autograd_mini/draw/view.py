@@ -20,6 +20,12 @@ from .units import Plan, is_gone
 
 FORWARD, GRADIENT, LATER = "#00568F", "#A83C00", "#7B2D8B"
 INK, MUTED, ZERO, LINE, WHITE = "#1F2328", "#57606A", "#636C76", "#6E7781", "#FFFFFF"
+LOOKS = {  # fill, border, dashes and weight of a tensor's box
+    "output": ("#E7F4EE", "#006B4A", False, 2.4),
+    "parameter": ("#FFF4D6", "#8A6100", False, 1.6),
+    "input": ("#F3F5F8", LINE, True, 1.2),
+    "inner": (WHITE, INK, False, 1.6),
+}
 MARKS = {  # colour, weight and dashes of what has a problem
     VALUE: ("#000000", 4.0, False),
     BAD_GRADIENT: ("#000000", 4.0, False),
@@ -220,14 +226,9 @@ class Drawing:
 
     def box(self, i: int) -> Box:
         wire = self.model.wires[i]
-        box = Box(f"t{i}", "tensor" if wire.kind != "inner" or wire.output else "chip", tip=self.tip(wire))
-        if wire.output:
-            box.fill, box.border, box.weight = "#E7F4EE", "#006B4A", 2.4
-        elif wire.kind == "parameter":
-            box.fill, box.border = "#FFF4D6", "#8A6100"
-        elif wire.kind == "input":
-            box.fill, box.border, box.dashed, box.weight = "#F3F5F8", LINE, True, 1.2
-        box.rows.append(self.header(wire))
+        kind = "output" if wire.output else wire.kind
+        shape = "chip" if kind == "inner" else "tensor"
+        box = Box(f"t{i}", shape, [self.header(wire)], *LOOKS[kind], tip=self.tip(wire))
         if self.options.show_values:
             box.rows += self.reading(wire.value, FORWARD, box.fill)
         box.rows.append(None)
@@ -304,7 +305,7 @@ class Drawing:
         """The rows that show a value or a gradient, or say in which state it is."""
         note: list[Row] = [[Run(reading.note, MUTED, 9, italic=True)]] if reading.note else []
         seen, precision = reading.seen, self.options.precision
-        if reading.state != SHOWN or seen is None:
+        if seen is None:
             return [[Run(reading.state, MUTED, 10, italic=True)], *note]
         if seen.rows is None or max(map(len, seen.rows), default=0) > MAX_COLUMNS:
             return [*([Run(line, color, 10.5)] for line in summary(seen, precision)), *note]
