@@ -202,6 +202,22 @@ def test_each_page_of_the_tutorial_shows_what_its_demo_draws() -> None:
     assert len(files) > 20 and max(files.values()) < 60_000 and sum(files.values()) < 800_000
 
 
+def test_pictures_of_the_tutorial_are_those_of_the_demos_as_they_are() -> None:
+    stories = load(DOCS / "pictures" / "stories.py")
+    for number, names in stories.shown().items():
+        stamp = b"tEXtstamp\0" + stories.stamp(number).encode()
+        old = [here for here in names if stamp not in (stories.FOLDER / here).read_bytes()]
+        assert old == [], f"its demo has changed since: run python docs/pictures/stories.py {number}"
+
+
+def test_the_stamp_of_a_picture_is_that_of_the_code_that_draws() -> None:
+    code = load(DOCS / "pictures" / "stories.py").code
+    plain = "def f(x):\n    return x + 1"
+    told = '"""About."""\n\n# why\ndef f(x):\n    """What."""\n    print("x",\n          x)\n    return x + 1'
+    assert code(told) == plain
+    assert code(plain.replace("1", "2")) != plain and code("draw(x)") == "draw(x)"
+
+
 def test_pictures_of_the_tutorial_are_drawn_by_the_demos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them, from its demo in full: what is missing is drawn, as it is in the project, and nothing else."""
     pytest.importorskip("matplotlib", reason="the demos' pictures need matplotlib")
@@ -216,7 +232,7 @@ def test_pictures_of_the_tutorial_are_drawn_by_the_demos(tmp_path: Path, monkeyp
     stories.draw_missing()
     assert [file.name for file in tmp_path.iterdir() if file.read_bytes()[:4] == b"\x89PNG"] == [name]
     with Image.open(tmp_path / name) as drawn, Image.open(before / name) as kept:
-        assert drawn.size == kept.size
+        assert drawn.size == kept.size and drawn.text == kept.text != {}
         apart = np.asarray(drawn.convert("L"), int) - np.asarray(kept.convert("L"), int)
     assert np.abs(apart).mean() < 5  # of 255: another matplotlib may draw letters a little differently
 
