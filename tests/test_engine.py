@@ -93,6 +93,14 @@ def test_broadcast_over_new_axes_and_old_ones(wide: tuple[int, ...], shape: tupl
     assert x.grad.tolist() == weights.sum(over, keepdims=True).reshape(shape).tolist()
 
 
+def test_a_rules_gradient_may_be_narrower_than_the_input(op: Callable[..., Any]) -> None:
+    """Here that of a sum of rows: it is repeated, after the axes that the input lacks were summed."""
+    add_total = op(lambda x, y: x.sum(-1, keepdims=True) + y, x=lambda g: g, y=lambda g: g)
+    x, y = leaf(1.0, 2.0, 3.0), am.ones(5, 1, dtype=am.float64)
+    add_total(x, y).sum().backward()
+    assert x.grad.tolist() == [5, 5, 5]
+
+
 def test_a_gradient_that_a_graph_keeps_and_that_grows_is_noticed() -> None:
     x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
     (x * x).sum().backward()
