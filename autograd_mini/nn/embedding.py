@@ -32,9 +32,7 @@ class Embedding(Module):
         _freeze: bool = False, device: Any = None, dtype: DTypeLike = None
     ) -> None:
         super().__init__()
-        F.check_embedding_options(max_norm, scale_grad_by_freq, sparse)
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise AssertionError("Padding_idx must be within num_embeddings")
+        F.check_embedding_options(num_embeddings, padding_idx, max_norm, scale_grad_by_freq, sparse)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
         if _weight is None:

@@ -212,11 +212,15 @@ def embedding(
 
     max_norm, scale_grad_by_freq and sparse raise NotImplementedError.
     """
-    check_embedding_options(max_norm, scale_grad_by_freq, sparse)
+    check_embedding_options(weight.shape[0], padding_idx, max_norm, scale_grad_by_freq, sparse)
     return index_rules.embedding(weight, input, padding_idx=padding_idx)  # type: ignore[no-any-return]
 
 
-def check_embedding_options(max_norm: float | None, scale_grad_by_freq: bool, sparse: bool) -> None:
+def check_embedding_options(
+    rows: int, padding_idx: int | None, max_norm: float | None, scale_grad_by_freq: bool, sparse: bool
+) -> None:
+    if padding_idx is not None and not -rows <= operator.index(padding_idx) < rows:
+        raise AssertionError(f"Padding_idx must be within num_embeddings, but is {padding_idx} of {rows}")
     if max_norm is not None or scale_grad_by_freq or sparse:
         raise NotImplementedError("embeddings have no max_norm, scale_grad_by_freq or sparse gradients here")
 

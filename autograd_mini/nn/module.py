@@ -31,6 +31,10 @@ class IncompatibleKeys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
 
+    def __repr__(self) -> str:
+        found = f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+        return found if self.missing_keys or self.unexpected_keys else "<All keys matched successfully>"
+
 
 class Scope(str):
     """The path of a module that runs, as "encoder.fc1", which also knows the module itself."""

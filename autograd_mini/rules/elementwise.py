@@ -15,7 +15,7 @@ from ..arrays import array_from
 from ..devices import check, copy_of, device_of, move, on_host
 from ..dtypes import result_type
 from ..engine import Array
-from ..primitive import NUMPY, OPERATIONS, ShapeError, call, composition, primitive
+from ..primitive import NUMPY, OPERATIONS, call, composition, primitive
 from . import special
 
 Number = int | float
@@ -608,16 +608,15 @@ isfinite = primitive(np.isfinite)
 @primitive(numpy=np.isclose)
 def isclose(x: Array, y: Array, *, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """|x - y| <= atol + rtol |y|; infinities of one sign are close."""
+    if not (rtol >= 0 and atol >= 0):
+        raise RuntimeError(f"rtol and atol must be greater than or equal to zero, but got {rtol} and {atol}")
     return np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
 @composition(numpy=np.allclose)
 def allclose(x: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether |x - other| <= atol + rtol |other| everywhere: True or False."""
-    try:
-        return bool(np.allclose(array_from(x), array_from(other), rtol, atol, equal_nan))
-    except ValueError as error:
-        raise ShapeError(f"allclose: {x.shape} and {other.shape} could not be broadcast together") from error
+    return bool(isclose(x, other, rtol=rtol, atol=atol, equal_nan=equal_nan)._array.all())
 
 
 @composition(numpy=np.array_equal)

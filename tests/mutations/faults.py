@@ -118,6 +118,8 @@ FAULTS = [
     Fault(_J, "return split(x, -(-length // chunks) or 1, dim)", "return split(x, length // chunks or 1, dim)",
           op("chunk") + f" {JOINING}"),
     Fault(_SORT, "keepdims=True), last, last // 2)", "keepdims=True), last, (last + 1) // 2)", op("median")),
+    Fault("nn/arguments.py", "return not isinstance(value, bool)", "return True", "tests/nn/test_arguments.py"),
+    Fault("nn/arguments.py", "default=0) < 0:", "default=0) < -1:", "tests/nn/test_arguments.py"),
     Fault(_SORT, "return x.shape[axis] - 1 - np.flip(", "return x.shape[axis] - np.flip(", SORTING),
     Fault(_S, "return flip_axes(x, dims=(0,))", "return flip_axes(x, dims=(1,))", op("flipud")),
     Fault(_S, "call(diagonal, g, offset=offset, dim1=dim1, dim2=dim2)", "call(diagonal, g, offset=0, dim1=dim1, dim2=dim2)",
