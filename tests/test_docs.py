@@ -264,3 +264,13 @@ def test_the_korean_readme_keeps_step() -> None:
     ours, theirs = skeleton(english), skeleton(korean)
     for part in ours:
         assert ours[part] == theirs[part], part
+
+
+def test_what_a_pytorch_user_types_first() -> None:
+    """Found by writing a student's scripts for PyTorch: where they look for things, and what they are told."""
+    x = am.tensor([0.5, 1.0], dtype=am.float64, requires_grad=True)
+    assert am.autograd.gradcheck(am.sin, x) and am.autograd.gradgradcheck(am.sin, x)
+    layer = am.nn.Linear(2, 1)
+    assert repr(layer.load_state_dict(layer.state_dict())) == "<All keys matched successfully>"
+    some = layer.load_state_dict({"weight": layer.weight}, strict=False)
+    assert repr(some) == "IncompatibleKeys(missing_keys=['bias'], unexpected_keys=[])" and some.missing_keys == ["bias"]

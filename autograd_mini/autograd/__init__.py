@@ -183,4 +183,8 @@ def __getattr__(name: str) -> Any:
         from ..compat import Variable
 
         return Variable
+    if name in ("gradcheck", "gradgradcheck"):  # PyTorch has them here; `testing` is loaded when they are asked for
+        from .. import testing
+
+        return getattr(testing, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
