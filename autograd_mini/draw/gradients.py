@@ -31,9 +31,6 @@ class Flow:
     seeds: dict[int, Any]  # wire -> what came in from above
     edges: dict[tuple[int, int], Any]  # (operation, operand) -> what this use contributes
 
-    @property
-    def known(self) -> bool:
-        return bool(self.seeds or self.edges)
 
     def at(self, model: Model, wire: int) -> Any:
         """The gradient of a wire: the sum over its uses. None if the pass did not reach it."""
@@ -55,7 +52,8 @@ def show_gradients(model: Model, sources: Sources, known: Known, trace: trace_ba
         flow = _traced(model, sources, trace)
     elif held and (again := _again(model, sources, known)) and (calls := _calls(model, again, held)):
         flow = again
-    model.backward_ran = any(node.kept is None for node in sources.operations) or flow.known
+    freed = any(node.kept is None for node in sources.operations)
+    model.backward_ran = freed or bool(flow.seeds or flow.edges)
     for wire, node in enumerate(sources.nodes):
         if node is not None:
             model.wires[wire].grad = _gradient(model, wire, held.get(wire), flow.at(model, wire), calls, max_items)

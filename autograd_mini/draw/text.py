@@ -5,7 +5,7 @@ from __future__ import annotations
 from .cost import in_words
 from .formula import LABELS, SENTENCES
 from .health import check
-from .model import HINTS, Model, Op, Reading, Wire
+from .model import HINTS, Model, Op, Reading
 from .names import clean, described, inputs_in_words, unnamed
 from .numbers import inline, number
 from .units import Plan, Unit
@@ -37,7 +37,9 @@ def table(model: Model, precision: int) -> list[tuple[str, str, str, str]]:
     rows = [("tensor", "shape", "value", "gradient")] if order else []
     for i in order:
         wire = model.wires[i]
-        made = f" = {_call(model.ops[wire.producer], names)}" if wire.producer is not None else _kind(wire)
+        made = f" ({'cut' if wire.cut else wire.kind})"
+        if wire.producer is not None:
+            made = f" = {_call(model.ops[wire.producer], names)}"
         shape = "?" if wire.shape is None else str(wire.shape) + (f" {wire.dtype}" if wire.kind == "input" else "")
         rows.append((names[i] + made, shape, _reading(wire.value, precision), _reading(wire.grad, precision)))
     return rows
@@ -47,9 +49,6 @@ def _in_a_line(model: Model) -> list[str]:
     """The names of all tensors."""
     return [name.replace("\n", " ") for name in unnamed(model.wires)]
 
-
-def _kind(wire: Wire) -> str:
-    return " (cut)" if wire.cut else {"parameter": " (parameter)", "input": " (input)"}.get(wire.kind, "")
 
 
 def _call(op: Op, names: list[str]) -> str:

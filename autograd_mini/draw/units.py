@@ -57,12 +57,12 @@ def plan(model: Model, options: Options, every_level: bool = False) -> Plan:
     repeats = [repeat for repeat in repeats if not _is_detail(model, repeat, options, lists)]
     units: list[Unit] = []
     unit_of = [0] * len(model.ops)
-    repeat_of = {op: repeat for repeat in repeats for op in range(repeat.start, repeat.stop)}
+    bases = [(repeat, _base(model, repeat)) for repeat in repeats]
+    inside = {op: (repeat, base) for repeat, base in bases for op in range(repeat.start, repeat.stop)}
     for op in range(len(model.ops)):
-        repeat = repeat_of.get(op)
+        repeat, base = inside.get(op, (None, 0))
         if repeat is not None and repeat.copy(op) > 0:
             continue  # with the first copy
-        base = _base(model, repeat) if repeat is not None else 0
         module, frames = _place(model.ops[op].scope, base, options, lists)
         copies = range(op, repeat.stop, repeat.period) if repeat is not None else [op]
         if not (module and units and (units[-1].module, units[-1].repeat) == (module, repeat)):
