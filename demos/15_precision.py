@@ -161,22 +161,22 @@ def lost(sizes: Any, scale: float = 1.0) -> float:
 
 
 def plot_gradients(found: dict[str, Any]) -> Any:
-    figure = common.figure(7.6, 3.6)
+    figure = common.figure(7.6, 3.8, "Gradients left of the line would be 0, and the loss scale moves the line")
     axes = figure.subplots()
     sizes = found["float32"]["gradients"]
     axes.hist(np.log2(sizes[sizes > 0]), bins=60, color="#0072B2")
     axes.axvline(-24, color="#D55E00", linewidth=2)
     axes.axvline(-24 - 16, color="#009E73", linewidth=2)
     top = axes.get_ylim()[1]
-    axes.text(-24.3, top * 0.75, "below: 0 in float16", ha="right", va="top", color="#D55E00")
-    axes.text(-39.7, top * 0.95, "… with a loss\nscaled by 2¹⁶", ha="left", va="top", color="#009E73")
+    axes.text(-24.3, top * 0.97, "below: 0 in float16", ha="right", va="top", color="#D55E00")
+    axes.text(-39.7, top * 0.97, "… with a loss\nscaled by 2¹⁶", ha="left", va="top", color="#009E73")
     axes.set_xlabel("log₂ |gradient| between the layers, after training")
     axes.set_ylabel("how many")
     return figure
 
 
 def plot_losses(found: dict[str, Any]) -> Any:
-    figure = common.figure(7.6, 3.6)
+    figure = common.figure(7.6, 3.8, "The same network, trained with each kind of number")
     axes = figure.subplots()
     window = max(1, len(found["float32"]["losses"]) // 40)
     for (name, way), color in zip(found.items(), COLORS, strict=True):
