@@ -146,9 +146,10 @@ def read(outputs: list[TensorCore]) -> tuple[Model, Sources]:
         operands = []
         for i, parent in enumerate(node.parents):
             slot = f"x{i}" if prim.variadic else prim.inputs[i]
-            operands.append(_given(model, sources, node, i, slot) if parent is None else Operand(slot, wire_of[parent]))
-            if (used := operands[-1].wire) is not None:
-                wires[used].uses.append((len(ops), i))
+            operand = _given(model, sources, node, i, slot) if parent is None else Operand(slot, wire_of[parent])
+            if operand.wire is not None:
+                wires[operand.wire].uses.append((len(ops), i))
+            operands.append(operand)
         made = Wire("inner", node.shape, _dtype_name(node.dtype), len(ops))
         wire_of[node] = add_wire(model, sources, made, node)
         scope = node.mode.scope
