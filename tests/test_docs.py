@@ -106,7 +106,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
     for needed in ("sphinx", "furo", "myst_parser"):
         pytest.importorskip(needed, reason=f'{needed} is not installed: pip install "autograd_mini[docs]"')
     out = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(out)]
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-j", "auto"]
+    command += ["-b", "html", str(DOCS), str(out)]
     built = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
     assert built.returncode == 0, built.stderr[-5000:]
     return {file: Page(file) for file in sorted(out.rglob("*.html"))}
