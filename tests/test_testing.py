@@ -324,6 +324,9 @@ def test_property_test_is_collected_by_plain_pytest(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
         "import autograd_mini as am\n"
         "from autograd_mini.testing import op_samples, property_test\n"
+        "from hypothesis import settings\n"
+        "settings.register_profile('patient', deadline=None)\n"  # 200 ms, on a loaded machine
+        "settings.load_profile('patient')\n"
         "test_exp = property_test(am.exp, op_samples(max_dims=1))\n"
         "test_abs = property_test(am.abs, [am.ones(1).double().numpy() * 0])\n"
     )
