@@ -49,7 +49,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Sizes": ("an integer, or a tuple of integers", lambda value: _is_integer(value) or _all(_is_integer)(value)),
     "float": ("a number", _is_number),
     "Numbers": ("a number, or a tuple of numbers", lambda value: _is_number(value) or _all(_is_number)(value)),
-    "bool": ("True or False", lambda value: value is None or isinstance(value, (int, np.bool_))),
+    "bool": ("True or False", lambda value: value is None or isinstance(value, (bool, np.bool_)) or _is_integer(value)),
     "Flag": ("True or False", lambda value: isinstance(value, bool)),
     "Tensor": ("a Tensor", lambda value: isinstance(value, Tensor)),
     "Module": ("a Module", lambda value: isinstance(value, Module)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from .. import creation
@@ -103,7 +105,7 @@ class BatchNorm2d(_BatchNorm):
 
 
 def _shape(normalized_shape: Sizes) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    return tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (operator.index(normalized_shape),)
 
 
 class LayerNorm(_Affine):

@@ -18,7 +18,7 @@ AxisOrNone = int | Sequence[int] | None  # of `any` and `all`, for which it mean
 
 def dimension(dim: int, ndim: int) -> int:
     """`dim` as a number from 0 on; IndexError where there is no such axis (a 0-d tensor has one, as in PyTorch)."""
-    limit = ndim or 1
+    limit, dim = ndim or 1, one_axis(dim)
     if not -limit <= dim < limit:
         raise _out_of_range(dim, limit, called())
     return dim % limit

@@ -610,7 +610,7 @@ def isclose(x: Array, y: Array, *, rtol: float = 1e-5, atol: float = 1e-8, equal
     """|x - y| <= atol + rtol |y|; infinities of one sign are close."""
     if not (rtol >= 0 and atol >= 0):
         raise RuntimeError(f"rtol and atol must be greater than or equal to zero, but got {rtol} and {atol}")
-    return np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return np.isclose(x, y, rtol=float(rtol), atol=float(atol), equal_nan=equal_nan)
 
 
 @composition(numpy=np.allclose)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Array
-from ..primitive import ShapeError, composition, primitive
+from ..primitive import NUMPY, ShapeError, composition, primitive
 from .axes import dimension, either_name
 from .index import along, getitem
 from .shape import at_least, integers, movedim, numpy_as, reshape_to
@@ -184,7 +184,9 @@ def unfold(x: Array, dimension: int, size: int, step: int) -> Array:
     return movedim(getitem(x if x.ndim else x.reshape(1), index=along(dim, windows)), dim + 1, -1)
 
 
-numpy_as(np.concatenate, cat, arrays="tensors", axis="dim")
+NUMPY[np.concatenate] = lambda arrays, axis=0: (  # without an axis: all that is in them
+    cat([reshape_to(x, shape=(-1,)) for x in arrays]) if axis is None else cat(arrays, axis)
+)
 numpy_as(np.stack, stack, arrays="tensors", axis="dim")
 numpy_as(np.hstack, hstack)
 numpy_as(np.vstack, vstack)

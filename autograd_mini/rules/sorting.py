@@ -92,7 +92,7 @@ def median(x: Array, dim: int | None = None, keepdim: bool = False) -> Array:
     """The lower of the two middle elements, NaN if there is one; with `dim` values and indices."""
     if dim is None or not x.ndim:
         return median_of_all(x) if dim is None else selected("median", x, argsort(x), dim, keepdim)
-    nonempty(x, dim, "median")
+    nonempty(x, dim := one_axis(dim), "median")
     last = x.shape[dim] - 1
     rank = where(any(isnan(x), axis=dim, keepdims=True), last, last // 2)
     return selected("median", x, take_along_dim(argsort(x, axis=dim), rank, axis=dim), dim, keepdim)

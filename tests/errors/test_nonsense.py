@@ -95,6 +95,9 @@ def test_what_it_says() -> None:
         r"cat: expected a list or a tuple of tensors, but got 'ab'": lambda: am.cat("ab"),
         r"load: expected a path, or a file open for reading": lambda: am.load(3),
         r"a tensor cannot be made of object data": lambda: am.unique(None),
+        r"argument 'dim' must be int, not NoneType": lambda: am.cat([x, x], None),
+        r"argument 'dim' must be int, not float": lambda: x.unbind(1.0),
+        r"argument 'dim' must be int, not list": lambda: x.median([0]),
     }
     for message, call in wrong.items():
         with pytest.raises(TypeError, match=message):

@@ -117,6 +117,8 @@ def test_what_pytorch_takes_is_taken() -> None:
                 lib.nn.ConvTranspose1d(2, 0, [3]), lib.nn.PReLU(init=0), lib.nn.LSTMCell(3, 0), lib.nn.Dropout(half),
                 lib.nn.Embedding(number, 2, padding_idx=np.int64(-1)), lib.nn.LayerNorm([2, number]),
                 lib.nn.BatchNorm1d(lib.tensor(3), eps=half, momentum=None), lib.nn.Upsample(scale_factor=(2, half)),
+                lib.nn.Linear(3, 2, bias=np.int64(0)), lib.nn.GRU(3, 2, bidirectional=np.int64(1)),
+                lib.nn.LayerNorm(number), lib.nn.RMSNorm(number),
             ]  # fmt: skip
         found.append([[tuple(p.shape) for p in layer.parameters()] for layer in layers])
     assert found[0] == found[1]

@@ -372,6 +372,7 @@ def test_isclose_counts_infinities_as_close() -> None:
     x, y = am.tensor([INF, INF, NAN, 1.0, 1.0]), am.tensor([INF, -INF, NAN, 1.0 + 1e-6, 1.1])
     assert am.isclose(x, y).tolist() == [True, False, False, True, False]
     assert am.isclose(x, y, rtol=0.2, equal_nan=True).tolist() == [True, False, True, True, True]
+    assert am.isclose(x, y, rtol=am.tensor(0.2), equal_nan=True).tolist() == [True, False, True, True, True]
 
 
 # ----------------------------------------------------------------------- names, NumPy's protocol, in place

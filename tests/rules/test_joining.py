@@ -87,6 +87,13 @@ def test_the_gradient_of_rows_is_not_quadratic_in_their_number() -> None:
     assert 512 <= sizes <= 512 * 8 * 3 < 512 * 512
 
 
+def test_numpys_concatenate_without_an_axis() -> None:
+    x, y = leaf(normal(2, 3)), normal(4)
+    for joined in (np.concatenate([x, y], axis=None), np.concatenate([x, y], None)):
+        np.testing.assert_array_equal(joined.detach().numpy(), [*x.detach().numpy().ravel(), *y])
+    assert np.concatenate((x, x), axis=1).shape == np.concatenate(arrays=(x, x), axis=-1).shape == (2, 6)
+
+
 def test_cat_of_many() -> None:
     """Of two operations whose inputs lie interleaved, every input gets its own part of the gradient."""
     parts = [leaf(normal(i % 3 + 1, 2, seed=i)) for i in range(30)]
