@@ -517,6 +517,12 @@ class SequentialLR(LRScheduler):
             else:
                 scheduler.last_epoch -= 1
 
+    def _restart(self) -> None:
+        self.last_epoch = 0
+        first = self._schedulers[bisect_right(self._milestones, 0)]
+        first._restart()
+        self._last_lr = first.get_last_lr()
+
     def step(self) -> None:  # type: ignore[override]
         self.last_epoch += 1
         i = bisect_right(self._milestones, self.last_epoch)

@@ -299,6 +299,23 @@ def test_the_same_errors(make: Make) -> None:
     assert str(found.value) == str(expected.value)
 
 
+@pytest.mark.filterwarnings("ignore:Detected call")
+def test_a_sequence_that_is_a_later_part() -> None:
+    """PyTorch raises a NotImplementedError at its milestone."""
+
+    def parts(sgd: Any) -> Any:
+        return ours.SequentialLR(sgd, [ours.LinearLR(sgd, 0.5, total_iters=2), ours.ExponentialLR(sgd, 0.5)], [3])
+
+    first, second = optimizer(am), optimizer(am)
+    alone, later = parts(first), ours.SequentialLR(second, [ours.StepLR(second, 3), parts(second)], [4])
+    for _ in range(4):
+        later.step()
+    for _ in range(8):
+        assert later.get_last_lr() == alone.get_last_lr() == [group["lr"] for group in second.param_groups]
+        alone.step()
+        later.step()
+
+
 def test_errors_of_sequences_and_of_optimizers_without_momentum() -> None:
     sgd, other = optimizer(am), optimizer(am)
     with pytest.raises(ValueError, match="does not support `ReduceLROnPlateau`"):
