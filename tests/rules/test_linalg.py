@@ -411,3 +411,27 @@ def test_products_of_halves_are_sums_of_singles() -> None:
     x = am.tensor([1.0], dtype=am.float16, requires_grad=True)
     (x.float() * 1e6).backward()
     assert x.grad.tolist() == [np.inf]
+
+
+SHAPES = [  # on both sides of the size from which on products are made by another of NumPy's functions
+    ((3,), (3,)), ((3,), (3, 4)), ((4, 3), (3,)), ((100, 1), (1, 16)), ((16, 100), (100, 1)), ((0, 3), (3, 2)),
+    ((3, 0), (0, 2)), ((200, 200), (200, 3)), ((200, 200), (200, 200)), ((40000, 1), (1, 3)), ((20, 2000), (2000,))
+]
+
+
+@pytest.mark.parametrize(("left", "right"), SHAPES)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, np.bool_])
+def test_products_of_all_sizes_are_numpys(left: tuple[int, ...], right: tuple[int, ...], dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, y = (rng.integers(0, 2, shape).astype(dtype) for shape in (left, right))  # exact, whatever the order
+    wide = np.int64 if dtype != np.bool_ else np.bool_
+    for a, b in ((x, y), (np.flip(x), np.flip(y)), (np.repeat(x, 2, -1)[..., ::2], np.asfortranarray(y))):
+        found, expected = rules.product(a, b), a.astype(wide) @ b.astype(wide)
+        assert found.dtype == dtype and np.shape(found) == np.shape(expected)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_products_that_do_not_fit_say_so_whatever_the_size() -> None:
+    for n in (2, 300):
+        with pytest.raises(RuntimeError, match=f"linear.*float32 \\({n}, {n}\\).*differ in length"):
+            am.nn.functional.linear(am.ones(n, n), am.ones(n, n + 1))
