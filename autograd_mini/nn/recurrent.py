@@ -91,7 +91,11 @@ class _Recurrent(Module):
         count = _STEPS[self._kind][2]
         if hx is None:
             return (creation.zeros(*shape, dtype=like.dtype, device=like.device),) * count
-        parts = tuple(hx) if count > 1 else (hx,)
+        parts = tuple(hx) if count > 1 and isinstance(hx, (tuple, list, Tensor)) else (hx,)
+        if len(parts) != count or not all(isinstance(part, Tensor) for part in parts):
+            wanted = "a tensor" if count == 1 else "two tensors, (h, c)"
+            got = ", ".join(type(part).__name__ for part in parts)
+            raise TypeError(f"{self._get_name()}: hx must be {wanted}, but got {got or 'nothing'}")
         for part in parts:
             if part.shape != shape:
                 raise ShapeError(f"{self._get_name()}: Expected hidden size {shape}, got {list(part.shape)}")

@@ -113,6 +113,14 @@ def test_what_recurrent_layers_refuse() -> None:
     same_error(lambda lib: lib.nn.GRU(3, 4)(lib.ones(5, 2, 3), lib.ones(1, 3, 4)), "Expected hidden size (1, 2, 4)")
     same_error(lambda lib: lib.nn.RNN(3, 4, nonlinearity="x"))
     same_error(lambda lib: lib.nn.GRUCell(3, 4)(lib.ones(2, 3), lib.ones(3, 4)), "Expected hidden size (2, 4)")
+    state, part = am.zeros(1, 2, 4), am.zeros(2, 4)
+    for layer, hx, got in (
+        (nn.GRU(3, 4), (state, state), "a tensor, but got tuple"), (nn.GRUCell(3, 4), [part], "a tensor, but got list"),
+        (nn.LSTM(3, 4), (state,), r"two tensors, \(h, c\), but got Tensor"), (nn.LSTM(3, 4), 3, "but got int"),
+        (nn.LSTMCell(3, 4), (part, None), "but got Tensor, NoneType"), (nn.RNN(3, 4), state.numpy(), "got ndarray"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=f"^{type(layer).__name__}: hx must be .*{got}"):
+            layer(am.ones(2, 3) if "Cell" in type(layer).__name__ else am.ones(5, 2, 3), hx)
     with pytest.raises(NotImplementedError, match="proj_size"):
         nn.LSTM(3, 4, proj_size=2)
     with pytest.raises(NotImplementedError, match="packed sequences"):
