@@ -128,8 +128,9 @@ class GradScaler:
             self.unscale_(optimizer)
         if id(optimizer) not in self._found_inf:
             raise AssertionError("No inf checks were recorded for this optimizer.")
-        self._stepped.add(id(optimizer))
-        return None if self._found_inf[id(optimizer)] else optimizer.step(**kwargs)
+        result = None if self._found_inf[id(optimizer)] else optimizer.step(**kwargs)
+        self._stepped.add(id(optimizer))  # but not if it raised
+        return result
 
     def update(self, new_scale: float | Tensor | None = None) -> None:
         """Adapt the scale to what the steps since the last update found, or set it."""

@@ -143,6 +143,18 @@ def test_errors_are_those_of_torch(case: str) -> None:
     same_error(ERRORS[case])
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_step_that_raised_can_be_taken_again(library: Any) -> None:
+    scaler, sgd = started(library)
+    step, sgd.step = sgd.step, lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        scaler.step(sgd)
+    sgd.step = step
+    scaler.step(sgd)
+    with pytest.raises(RuntimeError, match="step.. has already been called"):
+        scaler.step(sgd)
+
+
 def test_autocast_is_off_and_says_so() -> None:
     with pytest.warns(UserWarning, match="narrow numbers are slower here"), autocast("cpu"):
         assert (am.ones(2, 2) @ am.ones(2, 2)).dtype == "float32"
