@@ -30,6 +30,7 @@ class FaultyServer:
         self.files = files
         self.hits: dict[str, int] = {}
         self.stop = threading.Event()
+        self.together = threading.Barrier(20)
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -57,12 +58,17 @@ class FaultyServer:
         if fault == "hang" or (fault == "hang_get" and body):
             self.stop.wait(30)
             return
+        if fault == "together" and not body:  # answered as soon as twenty ask at the same time
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self.together.wait(60)
+                request.send_error(404)
+            return
         if fault == "drip_head":  # every byte comes in time, the answer never
             with contextlib.suppress(OSError):
                 while not self.stop.wait(0.05):
                     request.wfile.write(b"H")
             return
-        if fault == "404" or (fault == "dies" and body and self.hits[fault] > 2):
+        if fault in ("404", "together") or (fault == "dies" and body and self.hits[fault] > 2):
             request.send_error(404)
             return
         if fault == "500":
